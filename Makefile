@@ -1,0 +1,48 @@
+# Every target sets up what it needs; README, CI and people use the same ones.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run up test lint types format bench schemas lock clean
+
+help: ## this page
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## a virtual environment in .venv with the locked dependencies and `.venv/bin/seamline`
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "setting up $(VENV) (first time: a few minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: setup ## replay a recorded day, print what was stitched, serve the demo shop (ARGS=--exit ends after printing)
+	@$(BIN)/seamline demo $(ARGS)
+
+up: setup ## every stage in one place, empty, on port 8080
+	@$(BIN)/seamline up $(ARGS)
+
+test: setup ## the whole suite; what this machine lacks says why it is skipped and how to get it
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff, import contracts, types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
+
+format: setup ## let ruff put the code in order
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench: setup ## first figures: ingest, stitch, sink, and `seamline up` end to end
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+schemas: setup ## regenerate schemas/*.schema.json from pipeline/model.py
+	@$(BIN)/python -m pipeline.schema schemas
+
+lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
+	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q -o requirements.lock
+
+clean: ## remove what setup, tests and runs made
+	@rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis seamline-data

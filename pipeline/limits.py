@@ -1,0 +1,52 @@
+"""Every bound of Seamline with its unit and its reason; it must not know who applies them."""
+
+KIB = 1024
+MIB = 1024 * KIB
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+# --- one request -------------------------------------------------------------------------------------------------
+EVENT_BYTES_MAX = 64 * KIB  # twice Segment's 32 KB: no tracker in use is refused, no single hit fills a record
+BODY_BYTES_MAX = 1 * MIB  # a batch; what collectors of this kind take
+DECOMPRESSED_BYTES_MAX = 8 * MIB  # gzip reaches 1,029:1; inflation stops here
+BULK_HITS_MAX = 500  # PHP, Java and npm Matomo clients send unbounded bulks; this many fit a body
+DEPTH_MAX = 16  # no tracker nests deeper; parsers recurse
+PROPERTIES_MAX = 255
+KEY_BYTES_MAX = 256
+VALUE_BYTES_MAX = 8 * KIB
+ID_CHARS_MAX = 255  # longer IDs are illegal, never cut: two cut IDs could become one person
+URL_CHARS_MAX = 8 * KIB
+HEADER_DEADLINE_MS = 10 * SECOND_MS  # uvicorn has none: a slow client would hold its socket for ever
+BODY_DEADLINE_MS = 30 * SECOND_MS
+TIME_MIN_MS = 946_684_800_000  # 2000-01-01: before any tracker; earlier times are broken clocks
+FUTURE_MS_MAX = 1 * HOUR_MS  # later times are clamped to arrival and flagged
+SKEW_MS_MIN = 60 * SECOND_MS  # smaller clock errors are network delay; correcting them would unmake retries
+
+# --- the log -----------------------------------------------------------------------------------------------------
+RECORD_BYTES_MAX = 512 * KIB  # half of Kafka's default message.max.bytes
+LINGER_MS_MIN = 5  # a quiet site waits this long for company
+LINGER_MS_MAX = 15  # under load: fewer, larger records
+PARTITIONS = 16  # fixed for the life of a topic: the device chooses its partition
+SPOOL_BYTES_MAX = 1024 * MIB  # then 503 + Retry-After
+RETRY_AFTER_S = 30
+OFFSET_BITS = 48  # version = epoch << 48 | offset: 281 trillion records an epoch, 65,535 epochs
+
+# --- identity ----------------------------------------------------------------------------------------------------
+LOOKBACK_MS = 30 * DAY_MS  # how far a login explains
+BUCKET_MS = 30 * MINUTE_MS  # a visit's length: inside it spans are exact at both ends
+USERS_PER_BUCKET_MAX = 32  # past it nobody can be told apart
+LOGOUTS_PER_BUCKET_MAX = 60  # two a minute
+USERS_PER_DEVICE_MAX = 5  # more is a kiosk: nothing is claimed there
+RETAIN_LOOKBACKS = 3  # late by one, explained by one more, and one to spare
+PUBLISH_SKEW_MS_MAX = 1 * HOUR_MS  # a hit's time is at most this far after its arrival (FUTURE_MS_MAX)
+
+# --- reporting ---------------------------------------------------------------------------------------------------
+QUERY_SECONDS_MAX = 10
+QUERY_ROWS_MAX = 10_000  # past it an error, never a cut
+
+assert EVENT_BYTES_MAX * 2 <= RECORD_BYTES_MAX, "a record holds at least two events"
+assert BODY_BYTES_MAX <= DECOMPRESSED_BYTES_MAX
+assert LOOKBACK_MS % BUCKET_MS == 0
+assert PUBLISH_SKEW_MS_MAX >= FUTURE_MS_MAX

@@ -1,0 +1,119 @@
+"""The nouns on the log and in ClickHouse, field by field; schemas/ is generated from here and no rule lives here."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Attribution = Literal["identified", "carried", "backfilled", "anonymous"]
+IsoTime = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", description="UTC, milliseconds")]
+Day = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$", description="UTC day")]
+Id = Annotated[str, Meta(max_length=255)]
+RequiredId = Annotated[str, Meta(min_length=1, max_length=255)]
+Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+
+
+class Hit(Struct, kw_only=True, omit_defaults=True):
+    """One thing a tracker sent, parsed to the common shape, not yet stitched. One JSON line of a `hits` record.
+
+    Absent fields mean their defaults; every field but the first six has one.
+    """
+
+    workspace: RequiredId
+    site_id: RequiredId
+    event_id: RequiredId
+    ts: Annotated[IsoTime, Meta(description="event time, clock-corrected; milliseconds, UTC")]
+    received_at: Annotated[IsoTime, Meta(description="arrival at ingest")]
+    device: Annotated[
+        str, Meta(pattern="^[duh]:", description="d: + anonymous ID, else u: + user ID, else h: + event ID")
+    ]
+    day: Annotated[Day, Meta(description="day of the client's own uncorrected time, else of arrival: a retry keeps it")]
+    protocol: str = "native"
+    type: str = "track"
+    name: str = ""
+    anonymous_id: Id = ""
+    user_id: Id = ""
+    holds: Annotated[bool, Meta(description="a login that persists on the client until a sent logout")] = False
+    logout: Annotated[bool, Meta(description="this hit ends the device's identity (reset)")] = False
+    url: str = ""
+    referrer: str = ""
+    title: str = ""
+    device_type: str = ""
+    browser: str = ""
+    os: str = ""
+    language: str = ""
+    country: str = ""
+    ip: Annotated[str, Meta(description="truncated before the log: /24 for IPv4, /48 for IPv6")] = ""
+    campaign_source: str = ""
+    campaign_medium: str = ""
+    campaign_name: str = ""
+    campaign_term: str = ""
+    campaign_content: str = ""
+    revenue: float | None = None
+    currency: str = ""
+    bot: bool = False
+    clock: Annotated[Literal["", "corrected", "clamped"], Meta(description="what was done to the client's time")] = ""
+    properties: dict[str, Any] = {}
+    traits: dict[str, Any] = {}
+
+
+class Action(Hit, kw_only=True, omit_defaults=True):
+    """A hit with a person: the stitched row. One JSON line of a `stitched` record whose schema is `action/1`."""
+
+    person_id: Uuid
+    attribution: Attribution
+    version: Annotated[int, Meta(ge=0, description="log epoch x 2^48 + offset of the input record")]
+    late: Annotated[bool, Meta(description="arrived after the facts it needs were pruned")] = False
+
+
+class Link(Struct, kw_only=True, omit_defaults=True):
+    """A decision that gives a span of a device's past to a person. One line of a `stitched` record, `link/1`.
+
+    It applies to the device's rows without a user ID, `start` <= ts <= `end`, with a lower version.
+    """
+
+    workspace: RequiredId
+    device: str
+    anonymous_id: RequiredId
+    start: IsoTime
+    end: Annotated[IsoTime, Meta(description="inclusive")]
+    person_id: Uuid
+    user_id: Annotated[Id, Meta(description="whose login decided it; empty when the span returns to nobody")] = ""
+    attribution: Attribution
+    version: Annotated[int, Meta(ge=0)]
+    event_id: Annotated[Id, Meta(description="the hit whose fact triggered the decision")]
+    decided_at: Annotated[IsoTime, Meta(description="log time of the record that decided")]
+    late: bool = False
+
+
+class DeadLetter(Struct, kw_only=True, omit_defaults=True):
+    """What could not be processed, with its original bytes. One line of a `dead-letters` record, `dead-letter/1`."""
+
+    id: RequiredId
+    source: Annotated[str, Meta(description="where the bytes stand: topic/partition/offset[/line]")]
+    reason: Annotated[str, Meta(description="a stable code", pattern="^[a-z_]+$")]
+    detail: str = ""
+    received_at: IsoTime
+    workspace: str = ""
+    site_id: str = ""
+    payload: Annotated[str, Meta(description="the original bytes, base64")]
+
+
+class HitHead(Struct, gc=False):
+    """The part of a Hit that identity reads; decoding only this costs a third of decoding the whole."""
+
+    workspace: RequiredId
+    event_id: RequiredId
+    ts: IsoTime
+    device: Annotated[str, Meta(pattern="^[duh]:")]
+    anonymous_id: str = ""
+    user_id: str = ""
+    holds: bool = False
+    logout: bool = False
+
+
+# Record kinds: the `schema` header of a log record. A reader that meets another version sends it to dead letters.
+HIT_SCHEMA = "hit/1"
+ACTION_SCHEMA = "action/1"
+LINK_SCHEMA = "link/1"
+DEAD_LETTER_SCHEMA = "dead-letter/1"
+STATE_SCHEMA = "device-state/1"

@@ -1,0 +1,21 @@
+"""Epoch milliseconds to the log's ISO text and back; it must not know what time it is now."""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+
+def iso(ms: int) -> str:
+    """`1760000400123` -> `2025-10-09T09:00:00.123Z`: what ClickHouse reads as DateTime64(3), never as seconds."""
+    return (EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def ms_of(text: str) -> int:
+    """The reverse of `iso`; any ISO 8601 with an offset. Raises ValueError on anything else."""
+    return (datetime.fromisoformat(text) - EPOCH) // _MS
+
+
+def day(ms: int) -> str:
+    """The UTC day, `2025-10-09`."""
+    return (EPOCH + timedelta(milliseconds=ms)).strftime("%Y-%m-%d")
