@@ -40,7 +40,7 @@ USERS_PER_BUCKET_MAX = 32  # past it nobody can be told apart
 LOGOUTS_PER_BUCKET_MAX = 60  # two a minute
 USERS_PER_DEVICE_MAX = 5  # more is a kiosk: nothing is claimed there
 RETAIN_LOOKBACKS = 3  # late by one, explained by one more, and one to spare
-PUBLISH_SKEW_MS_MAX = 1 * HOUR_MS  # a hit's time is at most this far after its arrival (FUTURE_MS_MAX)
+PUBLISH_SKEW_MS_MAX = 2 * HOUR_MS  # a hit's time after the log took it: FUTURE_MS_MAX, and as much for clocks apart
 
 # --- reporting ---------------------------------------------------------------------------------------------------
 QUERY_SECONDS_MAX = 10

@@ -14,9 +14,10 @@ SEAMLINE = uuid5(NAMESPACE_URL, "https://seamline.dev/person")
 
 # Block lists of PostHog, Segment and Contentsquare, and what MetricsWave's and Matomo's trackers send for "nobody".
 _WORDS = (
-    "null undefined none nil nan n/a na 0 -1 true false anonymous guest unknown unidentified test id user_id userid "
-    "email distinct_id not_authenticated anonymoususer"
-).split() + ["", "[object object]"]
+    *("", "null", "undefined", "none", "nil", "nan", "n/a", "na", "0", "-1", "true", "false", "anonymous", "guest"),
+    *("unknown", "unidentified", "test", "id", "user_id", "userid", "email", "distinct_id", "not_authenticated"),
+    *("anonymoususer", "[object object]"),
+)
 _NIL_FORMS = ("00000000-0000-0000-0000-000000000000", "{00000000-0000-0000-0000-000000000000}")
 _ONLY_ZEROS = re.compile(r"[0\-{}]*")
 
@@ -28,7 +29,7 @@ def _digests(words: Iterable[str]) -> frozenset[str]:
     return frozenset(hashlib.sha256(form.encode()).hexdigest() for form in spellings)
 
 
-_ILLEGAL = frozenset(_WORDS) | _digests([*_WORDS, *_NIL_FORMS])
+_ILLEGAL = frozenset(_WORDS) | _digests((*_WORDS, *_NIL_FORMS))
 
 
 class BannedIds(Struct, frozen=True):
@@ -66,9 +67,10 @@ def _workspace_namespace(workspace: str) -> bytes:
 
 def _person(workspace: str, name: str) -> str:
     """`uuid5` without the UUID object: it is made once a hit."""
-    raw = hashlib.sha1(_workspace_namespace(workspace) + name.encode(), usedforsecurity=False).digest()
-    number = int.from_bytes(raw[:16], "big") & ~(0xF000 << 64 | 0xC000 << 48) | (5 << 76 | 0x8000 << 48)
-    text = f"{number:032x}"
+    raw = bytearray(hashlib.sha1(_workspace_namespace(workspace) + name.encode(), usedforsecurity=False).digest()[:16])
+    raw[6] = raw[6] & 0x0F | 0x50
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

@@ -49,7 +49,9 @@ class Timeline:
     def covers_login(self, t_ms: int, user: str, holds: bool) -> bool:
         """Whether folding this login would change nothing."""
         for span in self.buckets.get(t_ms // self.policy.bucket_ms, ()):
-            if span.first_ms <= t_ms <= span.last_ms and (span.user is None or (span.user, span.holds) == (user, holds)):
+            if span.first_ms <= t_ms <= span.last_ms and (
+                span.user is None or (span.user, span.holds) == (user, holds)
+            ):
                 return True
         return False
 
@@ -116,10 +118,6 @@ class Timeline:
     def spans(self) -> Iterable[Span]:
         """Every span, oldest bucket first."""
         return (span for bucket in self.order for span in self.buckets[bucket])
-
-    def facts_at(self, buckets: Iterable[int]) -> int:
-        """How many spans and logouts stand in these buckets."""
-        return sum(len(self.buckets.get(b, ())) + self._logouts_of(b)[1] - self._logouts_of(b)[0] for b in buckets)
 
     def _put(self, bucket: int, spans: tuple[Span, ...]) -> None:
         if bucket not in self.buckets:

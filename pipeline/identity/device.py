@@ -1,0 +1,90 @@
+"""The state of one device: its timeline and what lets links be left out; it must not know where states are kept."""
+
+from typing import Any
+
+import msgspec
+
+from pipeline.identity.policy import Policy
+from pipeline.identity.quiet import QuietRanges
+from pipeline.identity.timeline import Timeline
+from pipeline.limits import PUBLISH_SKEW_MS_MAX
+
+
+class Device:
+    """Everything remembered of a device somebody signed in on; a device that never signs in has no state.
+
+    first_ms: log time of the record with its first fact (0: no fact yet). newest_ms: its newest fact.
+    included: version of the last record folded. settled_ms: the newest fact of records whose offsets are committed;
+    (pending_ms, pending_version): what settles next.
+    """
+
+    __slots__ = ("first_ms", "included", "line", "newest_ms", "pending_ms", "pending_version", "quiet", "settled_ms")
+
+    def __init__(self, policy: Policy) -> None:
+        self.line = Timeline(policy)
+        self.quiet = QuietRanges(policy.bucket_ms)
+        self.first_ms = self.newest_ms = self.included = 0
+        self.settled_ms = self.pending_ms = self.pending_version = 0
+
+    def late(self, t_ms: int) -> bool:
+        """Whether facts that explain this instant may have been pruned."""
+        return t_ms < self.settled_ms - self.line.policy.late_ms
+
+    def needs_link(self, start_ms: int, end_ms: int) -> bool:
+        """Whether rows without a user ID may stand in this stretch.
+
+        Every such hit that came after the first fact is in `quiet`. One that came before it has an event time at
+        most an hour after it was published, and it was published before the record with the first fact.
+        """
+        return start_ms <= self.first_ms + PUBLISH_SKEW_MS_MAX or self.quiet.meets(start_ms, end_ms)
+
+    def join(self, other: "Device") -> None:
+        """Merge another state of the same device: min, max and union, never a replacement."""
+        self.line.join(other.line)
+        self.quiet.join(other.quiet)
+        self.first_ms = min(self.first_ms or other.first_ms, other.first_ms or self.first_ms)
+        self.newest_ms = max(self.newest_ms, other.newest_ms)
+        self.included = max(self.included, other.included)
+        self.settled_ms = max(self.settled_ms, other.settled_ms)
+        mine, theirs = (self.pending_version, self.pending_ms), (other.pending_version, other.pending_ms)
+        self.pending_version, self.pending_ms = max(mine, theirs)
+
+    def settle(self, committed: int) -> None:
+        """Prune before the state is written. `committed`: the version up to which the offsets are committed.
+
+        The newest fact counts only once the records that brought it can no longer be read again: a replay then
+        finds every fact that the first reading found.
+        """
+        if self.pending_version <= committed:
+            self.settled_ms = max(self.settled_ms, self.pending_ms)
+            self.pending_ms, self.pending_version = self.newest_ms, self.included
+        before_ms = self.settled_ms - self.line.policy.retain_ms
+        if before_ms > 0:
+            self.line.prune(before_ms)
+            self.quiet.prune(before_ms)
+
+
+def encode(device: Device) -> bytes:
+    """The state as one JSON array; see `decode`."""
+    marks = [device.first_ms, device.newest_ms, device.included]
+    pending = [device.settled_ms, device.pending_ms, device.pending_version]
+    spans = [list(span) for span in device.line.spans()]
+    return msgspec.json.encode([*marks, *pending, spans, device.line.logouts, device.quiet.ranges])
+
+
+def decode(data: bytes | msgspec.Raw, policy: Policy) -> Device:
+    """The reverse of `encode`; raises msgspec.DecodeError or ValueError on anything else."""
+    first, newest, included, settled, pending, version, spans, logouts, quiet = msgspec.json.decode(data, type=_WIRE)
+    device = Device(policy)
+    device.first_ms, device.newest_ms, device.included = first, newest, included
+    device.settled_ms, device.pending_ms, device.pending_version = settled, pending, version
+    for user, holds, start_ms, end_ms in spans:
+        device.line.add_login(start_ms, user, holds)
+        device.line.add_login(end_ms, user, holds)
+    for t_ms in logouts:
+        device.line.add_logout(t_ms)
+    device.quiet.ranges = quiet
+    return device
+
+
+_WIRE: Any = tuple[int, int, int, int, int, int, list[tuple[str | None, bool, int, int]], list[int], list[list[int]]]

@@ -1,0 +1,170 @@
+"""One record of hits in; persons, links and changed devices out. It must not know the log, the table or the clock."""
+
+from collections.abc import Iterable, MutableMapping, Sequence
+
+from msgspec import Struct
+
+from pipeline.identity.device import Device
+from pipeline.identity.diff import changed, reach
+from pipeline.identity.ids import device_person, hit_person, user_person
+from pipeline.identity.policy import Policy
+from pipeline.identity.rules import NOBODY, Rules, Segment
+from pipeline.identity.timeline import Timeline
+from pipeline.model import Attribution, HitHead, Link
+from pipeline.times import iso, ms_of
+
+
+class Stamp(Struct, frozen=True):
+    """What the log says of a record: its version (epoch and offset), and when it took the record."""
+
+    version: int
+    log_ms: int
+
+
+Key = tuple[str, str]  # (workspace, anonymous ID)
+Devices = MutableMapping[Key, Device]
+
+
+class Placed(Struct, frozen=True, gc=False):
+    """Who one hit belongs to."""
+
+    person_id: str
+    attribution: Attribution
+    late: bool = False
+
+
+class Stitched(Struct):
+    """What one record means. `placed`: one a hit, in order. `dirty`: the devices whose state changed."""
+
+    placed: list[Placed]
+    links: list[Link]
+    dirty: set[Key]
+
+
+class _Work(Struct):
+    """One device within one record: the timeline before it, the buckets it changes, and the hits that change them."""
+
+    before: Timeline
+    touched: set[int]
+    facts: list[tuple[int, HitHead]]
+
+
+def stitch(heads: Sequence[HitHead], devices: Devices, policy: Policy, stamp: Stamp) -> Stitched:
+    """Fold one record into `devices` (changed in place) and say what it means.
+
+    The record is the unit, because its borders are the only ones that a replay repeats:
+    1. fold all its facts; 2. attribute its rows with the state after it; 3. link the stretches that answer differently.
+    `devices` holds every known device of the record; new ones are added.
+    """
+    times = [ms_of(head.ts) for head in heads]
+    works, dirty = _fold(heads, times, devices, policy, stamp)
+    links = [link for key in sorted(works) for link in _links(key, works[key], devices[key], stamp)]
+    return Stitched(_place(heads, times, devices), links, dirty)
+
+
+def _fold(
+    heads: Sequence[HitHead], times: Sequence[int], devices: Devices, policy: Policy, stamp: Stamp
+) -> tuple[dict[Key, _Work], set[Key]]:
+    """Step 1. Facts before quiet hits: a device gets its state from its first fact, wherever in the record that is."""
+    works: dict[Key, _Work] = {}
+    dirty: set[Key] = set()
+    for head, t_ms in zip(heads, times, strict=True):
+        if head.anonymous_id and (head.user_id or head.logout):
+            key = (head.workspace, head.anonymous_id)
+            device = devices.get(key) or devices.setdefault(key, Device(policy))
+            if _fold_fact(device, head, t_ms, key, works):
+                dirty.add(key)
+                device.first_ms = device.first_ms or stamp.log_ms
+                if stamp.version > device.included:
+                    device.newest_ms = max(device.newest_ms, t_ms)
+    for head, t_ms in zip(heads, times, strict=True):
+        if head.anonymous_id and not head.user_id:
+            key = (head.workspace, head.anonymous_id)
+            known = devices.get(key)
+            if known is not None and known.quiet.add(t_ms):
+                dirty.add(key)
+    for key in dirty:
+        devices[key].included = max(devices[key].included, stamp.version)
+    return works, dirty
+
+
+def _fold_fact(device: Device, head: HitHead, t_ms: int, key: Key, works: dict[Key, _Work]) -> bool:
+    """Fold a login, a logout, or both; False when the timeline knew already. A login with a logout does not hold."""
+    line = device.line
+    holds = head.holds and not head.logout
+    login = bool(head.user_id) and not line.covers_login(t_ms, head.user_id, holds)
+    logout = head.logout and not line.covers_logout(t_ms)
+    if not (login or logout):
+        return False
+    work = works.get(key) or works.setdefault(key, _Work(line.copy(), set(), []))
+    work.touched.add(line.bucket_of(t_ms))
+    work.facts.append((t_ms, head))
+    if login:
+        line.add_login(t_ms, head.user_id, holds)
+    if logout:
+        line.add_logout(t_ms)
+    return True
+
+
+def _links(key: Key, work: _Work, device: Device, stamp: Stamp) -> Iterable[Link]:
+    """Step 3, but for links that can cover no row."""
+    start_ms, end_ms = reach(device.line, work.touched)
+    if not device.needs_link(start_ms, end_ms):
+        return
+    for segment in changed(work.before, device.line, work.touched):
+        if device.needs_link(segment.start_ms, segment.end_ms):
+            yield _link(key, segment, work, device.late(segment.start_ms), stamp)
+
+
+def _link(key: Key, segment: Segment, work: _Work, late: bool, stamp: Stamp) -> Link:
+    workspace, anonymous_id = key
+    user = segment.answer.user
+    return Link(
+        workspace=workspace,
+        device=f"d:{anonymous_id}",
+        anonymous_id=anonymous_id,
+        start=iso(segment.start_ms),
+        end=iso(segment.end_ms),
+        person_id=user_person(workspace, user) if user else device_person(workspace, anonymous_id),
+        user_id=user,
+        attribution=segment.answer.attribution,
+        version=stamp.version,
+        event_id=_trigger(segment, work).event_id,
+        decided_at=iso(stamp.log_ms),
+        late=late,
+    )
+
+
+def _trigger(segment: Segment, work: _Work) -> HitHead:
+    """The hit to name as the cause: of those that name the segment's user, else of all, the one nearest to it."""
+
+    def distance(fact: tuple[int, HitHead]) -> tuple[bool, int, int]:
+        t_ms, head = fact
+        away_ms = max(segment.start_ms - t_ms, t_ms - segment.end_ms, 0)
+        return head.user_id != segment.answer.user, away_ms, t_ms
+
+    return min(work.facts, key=distance)[1]
+
+
+def _place(heads: Sequence[HitHead], times: Sequence[int], devices: Devices) -> list[Placed]:
+    """Step 2."""
+    rules: dict[Key, Rules] = {}
+    placed = []
+    for head, t_ms in zip(heads, times, strict=True):
+        if head.user_id:
+            placed.append(Placed(user_person(head.workspace, head.user_id), "identified"))
+        elif not head.anonymous_id:
+            placed.append(Placed(hit_person(head.workspace, head.event_id), "anonymous"))
+        else:
+            key = (head.workspace, head.anonymous_id)
+            device = devices.get(key)
+            if device is None:
+                placed.append(Placed(device_person(*key), "anonymous"))
+                continue
+            answer = (rules.get(key) or rules.setdefault(key, Rules(device.line))).who(t_ms)
+            person = user_person(head.workspace, answer.user) if answer.user else device_person(*key)
+            placed.append(Placed(person, answer.attribution, device.late(t_ms)))
+    return placed
+
+
+__all__ = ["NOBODY", "Devices", "Key", "Placed", "Stamp", "Stitched", "stitch"]
