@@ -1,0 +1,141 @@
+"""One partition's work between two checkpoints; it must not know which log or which store makes it durable."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.identity.device import Device
+from pipeline.identity.policy import Policy
+from pipeline.identity.stitcher import Key, Stamp, stitch
+from pipeline.limits import RECORD_BYTES_MAX
+from pipeline.log.port import DEAD_LETTERS, STITCHED, Append, Record
+from pipeline.model import ACTION_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA
+from pipeline.stitch.record import Decoded, action_lines, dead_letter, decode, version_of
+from pipeline.stitch.states import DeviceStates
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Checkpoint(Struct):
+    """What must become durable, in this order: `outputs`, then `dirty` states, then `position` (the next offset)."""
+
+    outputs: list[Append]
+    dirty: dict[Key, Device]
+    position: int
+    hits: int
+
+
+class Unstitchable(Exception):
+    """A record that the core could not fold: a bug of ours. Whoever holds the partition starts it again from its last
+    checkpoint with this offset in `poison`, so that the record becomes a dead letter and nothing is half folded."""
+
+    def __init__(self, offset: int, cause: Exception) -> None:
+        super().__init__(f"offset {offset}: {type(cause).__name__}: {cause}")
+        self.offset = offset
+
+
+class Partition:
+    """Folds records in offset order and gathers what they mean.
+
+    Rows come out before links and both in record order, so in the output no row of a lower version ever follows a
+    link that should have covered it. Emission is coalesced; the diff never is.
+    """
+
+    def __init__(self, number: int, policy: Policy, epoch: int, states: DeviceStates, position: int) -> None:
+        self.number = number
+        self.position = position
+        self.hits = 0
+        self._committed = position
+        self._policy = policy
+        self._epoch = epoch
+        self._states = states
+        self._poison: dict[int, str] = {}
+        self._reset()
+
+    @property
+    def bytes_waiting(self) -> int:
+        """How much output waits for the checkpoint."""
+        return self._bytes
+
+    def feed(self, records: Sequence[Record]) -> None:
+        """Fold the records; ones below the position were folded before and are passed over."""
+        decoded = [(record, decode(record)) for record in records if record.offset >= self.position]
+        keys = {
+            (h.workspace, h.anonymous_id) for _, d in decoded for h in d.heads if h.anonymous_id
+        } - self._dirty.keys()
+        devices = self._states.load(keys) | self._dirty
+        for record, readable in decoded:
+            if record.offset in self._poison:
+                self._emit(DEAD_LETTER_SCHEMA, [self._buried(record)])
+            else:
+                self._fold(record, readable, devices)
+            self.position = record.offset + 1
+
+    def restart(self, error: Unstitchable | None = None) -> None:
+        """Undo everything since the last checkpoint; the record that could not be folded is buried next time."""
+        if error is not None:
+            self._poison[error.offset] = str(error)
+        self._states.forget()
+        self.position = self._committed
+        self._reset()
+
+    def checkpoint(self) -> Checkpoint | None:
+        """What has been gathered since the last one; None when no record was read. States are settled here."""
+        if self.position == self._committed:
+            return None
+        committed = version_of(self._epoch, self._committed - 1) if self._committed else 0
+        for device in self._dirty.values():
+            device.settle(committed)
+        outputs = [
+            *_records(STITCHED, self.number, ACTION_SCHEMA, self._lines[ACTION_SCHEMA]),
+            *_records(STITCHED, self.number, LINK_SCHEMA, self._lines[LINK_SCHEMA]),
+            *_records(DEAD_LETTERS, self.number, DEAD_LETTER_SCHEMA, self._lines[DEAD_LETTER_SCHEMA]),
+        ]
+        return Checkpoint(outputs, self._dirty, self.position, self._hits)
+
+    def committed(self, checkpoint: Checkpoint) -> None:
+        """The checkpoint is durable: go on from there."""
+        self._states.keep(checkpoint.dirty)
+        self._committed = checkpoint.position
+        self.hits += checkpoint.hits
+        self._reset()
+
+    def _fold(self, record: Record, readable: Decoded, devices: dict[Key, Device]) -> None:
+        stamp = Stamp(version_of(self._epoch, record.offset), record.timestamp_ms)
+        try:
+            stitched = stitch(readable.heads, devices, self._policy, stamp)
+        except Exception as error:
+            raise Unstitchable(record.offset, error) from error
+        self._emit(ACTION_SCHEMA, list(action_lines(readable.lines, stitched.placed, stamp.version)))
+        self._emit(LINK_SCHEMA, [_encode(link) for link in stitched.links])
+        self._emit(DEAD_LETTER_SCHEMA, readable.dead)
+        self._dirty.update((key, devices[key]) for key in stitched.dirty)
+        self._hits += len(readable.heads)
+
+    def _buried(self, record: Record) -> bytes:
+        return dead_letter(record, None, record.value, "stitch_failed", self._poison[record.offset])
+
+    def _reset(self) -> None:
+        self._dirty: dict[Key, Device] = {}
+        self._lines: dict[str, list[bytes]] = {ACTION_SCHEMA: [], LINK_SCHEMA: [], DEAD_LETTER_SCHEMA: []}
+        self._bytes = self._hits = 0
+
+    def _emit(self, schema: str, lines: list[bytes]) -> None:
+        self._lines[schema] += lines
+        self._bytes += sum(map(len, lines))
+
+
+def _records(topic: str, partition: int, schema: str, lines: list[bytes]) -> list[Append]:
+    """As few records as the size limit allows; a line longer than the limit gets one of its own."""
+    records, start, size = [], 0, 0
+    for at, line in enumerate(lines):
+        if at > start and size + len(line) + 1 > RECORD_BYTES_MAX:
+            records.append(_record(topic, partition, schema, lines[start:at]))
+            start, size = at, 0
+        size += len(line) + 1
+    return [*records, _record(topic, partition, schema, lines[start:])] if lines else records
+
+
+def _record(topic: str, partition: int, schema: str, lines: list[bytes]) -> Append:
+    return Append(topic, partition, b"\n".join(lines), {"schema": schema, "count": str(len(lines))})
