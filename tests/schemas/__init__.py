@@ -1,0 +1,1 @@
+"""The published schemas against the structs they come from."""
