@@ -1,0 +1,1 @@
+"""The tests of Seamline, mirroring pipeline/."""
