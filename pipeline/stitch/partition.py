@@ -8,9 +8,9 @@ from msgspec import Struct
 from pipeline.identity.device import Device
 from pipeline.identity.policy import Policy
 from pipeline.identity.stitcher import Key, Stamp, stitch
-from pipeline.limits import RECORD_BYTES_MAX
 from pipeline.log.port import DEAD_LETTERS, STITCHED, Append, Record
 from pipeline.model import ACTION_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA
+from pipeline.stitch.pack import packed
 from pipeline.stitch.record import Decoded, action_lines, dead_letter, decode, version_of
 from pipeline.stitch.states import DeviceStates
 
@@ -18,7 +18,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Checkpoint(Struct):
-    """What must become durable, in this order: `outputs`, then `dirty` states, then `position` (the next offset)."""
+    """What must become durable, in this order: `outputs`, then `dirty` states, then `position` (the next offset).
+
+    The partition may go on folding while that happens, and changes the very devices of `dirty` when it does: encode
+    them (`states.rows`) before the next `feed`.
+    """
 
     outputs: list[Append]
     dirty: dict[Key, Device]
@@ -51,6 +55,7 @@ class Partition:
         self._epoch = epoch
         self._states = states
         self._poison: dict[int, str] = {}
+        self._storing: dict[Key, Device] = {}
         self._reset()
 
     @property
@@ -59,12 +64,13 @@ class Partition:
         return self._bytes
 
     def feed(self, records: Sequence[Record]) -> None:
-        """Fold the records; ones below the position were folded before and are passed over."""
-        decoded = [(record, decode(record)) for record in records if record.offset >= self.position]
-        keys = {
-            (h.workspace, h.anonymous_id) for _, d in decoded for h in d.heads if h.anonymous_id
-        } - self._dirty.keys()
-        devices = self._states.load(keys) | self._dirty
+        """Fold the records; ones below the position were folded before and are passed over.
+
+        Raises Unstitchable; then nothing else may be asked of the partition before `restart`.
+        """
+        decoded = [(record, self._decode(record)) for record in records if record.offset >= self.position]
+        keys = {(h.workspace, h.anonymous_id) for _, d in decoded for h in d.heads if h.anonymous_id}
+        devices = self._states.load(keys - self._dirty.keys() - self._storing.keys()) | self._storing | self._dirty
         for record, readable in decoded:
             if record.offset in self._poison:
                 self._emit(DEAD_LETTER_SCHEMA, [self._buried(record)])
@@ -73,33 +79,50 @@ class Partition:
             self.position = record.offset + 1
 
     def restart(self, error: Unstitchable | None = None) -> None:
-        """Undo everything since the last checkpoint; the record that could not be folded is buried next time."""
+        """Undo everything since the last durable checkpoint; the record that could not be folded is buried next time.
+
+        Not between `checkpoint` and the end of its storing, unless that storing has failed for good.
+        """
         if error is not None:
             self._poison[error.offset] = str(error)
         self._states.forget()
         self.position = self._committed
+        self._storing = {}
         self._reset()
 
     def checkpoint(self) -> Checkpoint | None:
-        """What has been gathered since the last one; None when no record was read. States are settled here."""
+        """What has been gathered since the last one; None when no record was read. States are settled here.
+
+        `feed` may go on at once; the next checkpoint comes after this one's `committed`.
+        """
+        assert not self._storing, "the checkpoint before is still being stored"
         if self.position == self._committed:
             return None
         committed = version_of(self._epoch, self._committed - 1) if self._committed else 0
         for device in self._dirty.values():
             device.settle(committed)
-        outputs = [
-            *_records(STITCHED, self.number, ACTION_SCHEMA, self._lines[ACTION_SCHEMA]),
-            *_records(STITCHED, self.number, LINK_SCHEMA, self._lines[LINK_SCHEMA]),
-            *_records(DEAD_LETTERS, self.number, DEAD_LETTER_SCHEMA, self._lines[DEAD_LETTER_SCHEMA]),
-        ]
-        return Checkpoint(outputs, self._dirty, self.position, self._hits)
+        topics = {ACTION_SCHEMA: STITCHED, LINK_SCHEMA: STITCHED, DEAD_LETTER_SCHEMA: DEAD_LETTERS}
+        outputs = [a for kind, lines in self._lines.items() for a in packed(topics[kind], self.number, kind, lines)]
+        checkpoint = Checkpoint(outputs, self._dirty, self.position, self._hits)
+        self._storing = self._dirty
+        self._reset()
+        return checkpoint
 
     def committed(self, checkpoint: Checkpoint) -> None:
         """The checkpoint is durable: go on from there."""
         self._states.keep(checkpoint.dirty)
         self._committed = checkpoint.position
         self.hits += checkpoint.hits
-        self._reset()
+        self._storing = {}
+        self._poison = {offset: why for offset, why in self._poison.items() if offset >= self._committed}
+
+    def _decode(self, record: Record) -> Decoded:
+        if record.offset in self._poison:
+            return Decoded([], [], [])
+        try:
+            return decode(record)
+        except Exception as error:
+            raise Unstitchable(record.offset, error) from error
 
     def _fold(self, record: Record, readable: Decoded, devices: dict[Key, Device]) -> None:
         stamp = Stamp(version_of(self._epoch, record.offset), record.timestamp_ms)
@@ -124,18 +147,3 @@ class Partition:
     def _emit(self, schema: str, lines: list[bytes]) -> None:
         self._lines[schema] += lines
         self._bytes += sum(map(len, lines))
-
-
-def _records(topic: str, partition: int, schema: str, lines: list[bytes]) -> list[Append]:
-    """As few records as the size limit allows; a line longer than the limit gets one of its own."""
-    records, start, size = [], 0, 0
-    for at, line in enumerate(lines):
-        if at > start and size + len(line) + 1 > RECORD_BYTES_MAX:
-            records.append(_record(topic, partition, schema, lines[start:at]))
-            start, size = at, 0
-        size += len(line) + 1
-    return [*records, _record(topic, partition, schema, lines[start:])] if lines else records
-
-
-def _record(topic: str, partition: int, schema: str, lines: list[bytes]) -> Append:
-    return Append(topic, partition, b"\n".join(lines), {"schema": schema, "count": str(len(lines))})
