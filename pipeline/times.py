@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
 
 
 def iso(ms: int) -> str:
@@ -13,7 +12,8 @@ def iso(ms: int) -> str:
 
 def ms_of(text: str) -> int:
     """The reverse of `iso`; any ISO 8601 with an offset. Raises ValueError on anything else."""
-    return (datetime.fromisoformat(text) - EPOCH) // _MS
+    since = datetime.fromisoformat(text) - EPOCH
+    return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000
 
 
 def day(ms: int) -> str:

@@ -38,6 +38,12 @@ class Device:
         """
         return start_ms <= self.first_ms + PUBLISH_SKEW_MS_MAX or self.quiet.meets(start_ms, end_ms)
 
+    @property
+    def rows_until_ms(self) -> int:
+        """No row without a user ID can stand after this instant."""
+        seen_ms = self.quiet.ranges[-1][1] if self.quiet.ranges else 0
+        return max(self.first_ms + PUBLISH_SKEW_MS_MAX, seen_ms)
+
     def join(self, other: "Device") -> None:
         """Merge another state of the same device: min, max and union, never a replacement."""
         self.line.join(other.line)

@@ -28,7 +28,7 @@ class Segment(NamedTuple):
     answer: Answer
 
 
-class _Border(NamedTuple):
+class Border(NamedTuple):
     """The logins at the edge of a gap: `user` None where two users meet or the time is contested."""
 
     t_ms: int
@@ -37,101 +37,90 @@ class _Border(NamedTuple):
 
 
 NOBODY = Answer("", "anonymous")
+_EVER_MS = 1 << 62
 
 
 class Rules:
     """The step function of one timeline. Make a new one when the timeline has changed."""
 
-    __slots__ = ("_crowd", "_line", "_lookback_ms")
+    __slots__ = ("_buckets", "_crowd", "_line", "_lookback_ms", "_size_ms")
 
     def __init__(self, line: Timeline) -> None:
         self._line = line
+        self._buckets = line.buckets
+        self._size_ms = line.policy.bucket_ms
         self._lookback_ms = line.policy.lookback_ms
         self._crowd = Crowd(line)
 
     def who(self, t_ms: int) -> Answer:
         """The answer at one instant."""
-        spans = self._line.buckets.get(self._line.bucket_of(t_ms), ())
-        present = [span for span in spans if span.first_ms <= t_ms <= span.last_ms]
-        if present:
-            return _present(present, spans)
-        return self._in_gap(t_ms, self._before(t_ms), self._after(t_ms))
+        spans = self._buckets.get(t_ms // self._size_ms, ())
+        for span in spans:
+            if span.first_ms <= t_ms <= span.last_ms:
+                return _present(t_ms, spans)
+        return self._in_gap(t_ms, self._before(t_ms, spans), self._after(t_ms, spans))
 
     def segments(self, start_ms: int, end_ms: int) -> Iterator[Segment]:
         """The step function from `start_ms` to `end_ms`, both inclusive, oldest first, without holes."""
         t_ms = start_ms
         while t_ms <= end_ms:
-            last_ms = min(self._steady_until(t_ms), end_ms)
-            yield Segment(t_ms, last_ms, self.who(t_ms))
-            t_ms = last_ms + 1
+            until_ms, answer = self._steady(t_ms)
+            yield Segment(t_ms, min(until_ms, end_ms), answer)
+            t_ms = until_ms + 1
 
-    def previous_login(self, t_ms: int) -> int | None:
-        """The last instant of the nearest login strictly before."""
-        border = self._before(t_ms)
-        return border and border.t_ms
+    def _steady(self, t_ms: int) -> tuple[int, Answer]:
+        """The answer, and the last instant up to which it cannot change: one before the nearest border ahead."""
+        spans = self._buckets.get(t_ms // self._size_ms, ())
+        next_ms, present = _EVER_MS, False
+        for span in spans:
+            if span.first_ms > t_ms:
+                next_ms = min(next_ms, span.first_ms)
+            elif span.last_ms >= t_ms:
+                next_ms, present = min(next_ms, span.last_ms + 1), True
+        if present:
+            return next_ms - 1, _present(t_ms, spans)
+        before, after = self._before(t_ms, spans), self._after(t_ms, spans)
+        for edge_ms in self._gap_borders(t_ms, before, after):
+            if t_ms < edge_ms < next_ms:
+                next_ms = edge_ms
+        return next_ms - 1, self._in_gap(t_ms, before, after)
 
-    def next_login(self, t_ms: int) -> int | None:
-        """The first instant of the nearest login strictly after."""
-        border = self._after(t_ms)
-        return border and border.t_ms
-
-    def _in_gap(self, t_ms: int, before: _Border | None, after: _Border | None) -> Answer:
+    def _in_gap(self, t_ms: int, before: Border | None, after: Border | None) -> Answer:
         """Rules 2 to 4 of the design, for an instant that no span covers."""
         recent = before if before is not None and t_ms - before.t_ms <= self._lookback_ms else None
-        if recent is not None and recent.holds and not self._logout_in(recent.t_ms + 1, t_ms):
+        if recent is not None and recent.holds and not self._line.logout_in(recent.t_ms + 1, t_ms):
             return Answer(recent.user, "carried") if recent.user else NOBODY
         if after is None or after.user is None or after.t_ms - t_ms > self._lookback_ms:
             return NOBODY
         if recent is not None and recent.user != after.user:
             return NOBODY
-        if self._logout_in(t_ms + 1, after.t_ms - 1) or self._crowd.at(t_ms):
+        if self._line.logout_in(t_ms + 1, after.t_ms - 1) or self._crowd.at(t_ms):
             return NOBODY
         return Answer(after.user, "backfilled")
 
-    def _before(self, t_ms: int) -> _Border | None:
+    def _before(self, t_ms: int, spans: tuple[Span, ...]) -> Border | None:
         """The latest login before the instant: every login that ends at that very instant takes part."""
-        line = self._line
-        bucket = line.bucket_of(t_ms)
-        ended = [span for span in line.buckets.get(bucket, ()) if span.last_ms < t_ms]
+        ended = [span for span in spans if span.last_ms < t_ms]
         if not ended:
-            at = bisect_left(line.order, bucket)
-            if at == 0:
-                return None
-            ended = list(line.buckets[line.order[at - 1]])
-        edge_ms = max(span.last_ms for span in ended)
-        return _border(edge_ms, [span for span in ended if span.last_ms == edge_ms])
+            order = self._line.order
+            at = bisect_left(order, t_ms // self._size_ms)
+            return last_border(self._buckets[order[at - 1]]) if at else None
+        return last_border(ended)
 
-    def _after(self, t_ms: int) -> _Border | None:
+    def _after(self, t_ms: int, spans: tuple[Span, ...]) -> Border | None:
         """The earliest login after the instant."""
-        line = self._line
-        bucket = line.bucket_of(t_ms)
-        coming = [span for span in line.buckets.get(bucket, ()) if span.first_ms > t_ms]
+        coming = [span for span in spans if span.first_ms > t_ms]
         if not coming:
-            at = bisect_right(line.order, bucket)
-            if at == len(line.order):
-                return None
-            coming = list(line.buckets[line.order[at]])
-        edge_ms = min(span.first_ms for span in coming)
-        return _border(edge_ms, [span for span in coming if span.first_ms == edge_ms])
+            order = self._line.order
+            at = bisect_right(order, t_ms // self._size_ms)
+            return first_border(self._buckets[order[at]]) if at < len(order) else None
+        return first_border(coming)
 
-    def _logout_in(self, start_ms: int, end_ms: int) -> bool:
+    def _gap_borders(self, t_ms: int, before: Border | None, after: Border | None) -> Iterator[int]:
         logouts = self._line.logouts
-        at = bisect_left(logouts, start_ms)
-        return at < len(logouts) and logouts[at] <= end_ms
-
-    def _steady_until(self, t_ms: int) -> int:
-        """The last instant up to which the answer at `t_ms` cannot change: one before the nearest border ahead."""
-        line = self._line
-        spans = line.buckets.get(line.bucket_of(t_ms), ())
-        ahead = [edge for s in spans for edge in (s.first_ms, s.last_ms + 1) if edge > t_ms]
-        if not any(s.first_ms <= t_ms <= s.last_ms for s in spans):
-            ahead += [edge for edge in self._gap_borders(t_ms) if edge > t_ms]
-        return min(ahead, default=1 << 62) - 1
-
-    def _gap_borders(self, t_ms: int) -> Iterator[int]:
-        logouts, before, after = self._line.logouts, self._before(t_ms), self._after(t_ms)
-        at = bisect_right(logouts, t_ms)
-        yield from logouts[at : at + 1]
+        if logouts:
+            at = bisect_right(logouts, t_ms)
+            yield from logouts[at : at + 1]
         if before is not None:
             yield before.t_ms + self._lookback_ms + 1
         if after is not None:
@@ -140,18 +129,35 @@ class Rules:
         yield from self._crowd.next_border(t_ms)
 
 
-def _present(present: list[Span], spans: tuple[Span, ...]) -> Answer:
+def last_border(spans: list[Span] | tuple[Span, ...]) -> Border:
+    """The latest end among the spans, which are not empty."""
+    if len(spans) == 1:
+        return Border(spans[0].last_ms, spans[0].user, spans[0].holds)
+    edge_ms = max(span.last_ms for span in spans)
+    return _border(edge_ms, [span for span in spans if span.last_ms == edge_ms])
+
+
+def first_border(spans: list[Span] | tuple[Span, ...]) -> Border:
+    """The earliest beginning among the spans, which are not empty."""
+    if len(spans) == 1:
+        return Border(spans[0].first_ms, spans[0].user, spans[0].holds)
+    edge_ms = min(span.first_ms for span in spans)
+    return _border(edge_ms, [span for span in spans if span.first_ms == edge_ms])
+
+
+def _border(edge_ms: int, spans: list[Span]) -> Border:
+    users = {span.user for span in spans}
+    return Border(edge_ms, users.pop() if len(users) == 1 else None, any(span.holds for span in spans))
+
+
+def _present(t_ms: int, spans: tuple[Span, ...]) -> Answer:
     """Rule 1: exactly one user, and no span of another user overlaps the spans that cover the instant."""
+    present = [span for span in spans if span.first_ms <= t_ms <= span.last_ms]
     user = present[0].user
-    if user is None or len(spans) == 1:
-        return Answer(user, "carried") if user else NOBODY
-    for span in present:
+    if user is None:
+        return NOBODY
+    for span in present if len(spans) > 1 else ():
         for other in spans:
             if other.user != user and other.first_ms <= span.last_ms and other.last_ms >= span.first_ms:
                 return NOBODY
     return Answer(user, "carried")
-
-
-def _border(edge_ms: int, spans: list[Span]) -> _Border:
-    users = {span.user for span in spans}
-    return _Border(edge_ms, users.pop() if len(users) == 1 else None, any(span.holds for span in spans))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, MutableMapping, Sequence
 from msgspec import Struct
 
 from pipeline.identity.device import Device
-from pipeline.identity.diff import changed, reach
+from pipeline.identity.diff import changed
 from pipeline.identity.ids import device_person, hit_person, user_person
 from pipeline.identity.policy import Policy
 from pipeline.identity.rules import NOBODY, Rules, Segment
@@ -108,12 +108,8 @@ def _fold_fact(device: Device, head: HitHead, t_ms: int, key: Key, works: dict[K
 
 def _links(key: Key, work: _Work, device: Device, stamp: Stamp) -> Iterable[Link]:
     """Step 3, but for links that can cover no row."""
-    start_ms, end_ms = reach(device.line, work.touched)
-    if not device.needs_link(start_ms, end_ms):
-        return
-    for segment in changed(work.before, device.line, work.touched):
-        if device.needs_link(segment.start_ms, segment.end_ms):
-            yield _link(key, segment, work, device.late(segment.start_ms), stamp)
+    for segment in changed(work.before, device.line, work.touched, device.rows_until_ms, device.needs_link):
+        yield _link(key, segment, work, device.late(segment.start_ms), stamp)
 
 
 def _link(key: Key, segment: Segment, work: _Work, late: bool, stamp: Stamp) -> Link:

@@ -63,6 +63,11 @@ class Timeline:
         spans = self.buckets.get(self.bucket_of(t_ms), ())
         return any(span.user is None and span.first_ms <= t_ms <= span.last_ms for span in spans)
 
+    def logout_in(self, start_ms: int, end_ms: int) -> bool:
+        """Whether a logout stands in [start, end]."""
+        at = bisect_left(self.logouts, start_ms)
+        return at < len(self.logouts) and self.logouts[at] <= end_ms
+
     def add_login(self, t_ms: int, user: str | None, holds: bool) -> None:
         """Fold one login; user None folds an instant of a contested bucket."""
         bucket = self.bucket_of(t_ms)

@@ -45,13 +45,22 @@ def decode(record: Record) -> Decoded:
             continue
         try:
             head = _heads.decode(line)
-            ms_of(head.ts)
+            _check(head)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             decoded.dead.append(dead_letter(record, number, line, "bad_hit", str(error)))
             continue
         decoded.lines.append(line.rstrip())
         decoded.heads.append(head)
     return decoded
+
+
+def _check(head: HitHead) -> None:
+    """What identity relies on; ValueError names the field."""
+    if not head.workspace or not head.event_id:
+        raise ValueError("workspace, event_id: expected text, got none")
+    if len(head.ts) != len("2026-11-22T09:00:00.000Z") or head.ts[-1] != "Z":
+        raise ValueError(f"ts: expected UTC with milliseconds, got {head.ts!r}")
+    ms_of(head.ts)
 
 
 def action_lines(lines: Sequence[bytes], placed: Sequence[Placed], version: int) -> Iterable[bytes]:
