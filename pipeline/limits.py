@@ -24,8 +24,17 @@ TIME_MIN_MS = 946_684_800_000  # 2000-01-01: before any tracker; earlier times a
 FUTURE_MS_MAX = 1 * HOUR_MS  # later times are clamped to arrival and flagged
 SKEW_MS_MIN = 60 * SECOND_MS  # smaller clock errors are network delay; correcting them would unmake retries
 
+# --- one server --------------------------------------------------------------------------------------------------
+CONNECTIONS_MAX = 1_024
+IDLE_MS_MAX = 75 * SECOND_MS  # longer than a load balancer keeps its side: it never meets our close
+HEAD_BYTES_MAX = 96 * KIB  # a GET carries a whole event in its request line, and a browser its cookies
+DISCARD_BYTES_MAX = 8 * MIB  # of a body that was refused: read and forgotten, so that the client sees the answer
+BUFFER_BYTES_MAX = 64 * MIB  # hits that wait for the log; past it 503 + Retry-After
+APPEND_DEADLINE_MS = 1 * SECOND_MS  # then the spool takes them: an answer of 2xx does not wait for an election
+
 # --- the log -----------------------------------------------------------------------------------------------------
 RECORD_BYTES_MAX = 512 * KIB  # half of Kafka's default message.max.bytes
+APPEND_BYTES_MAX = 1_000_000  # what any log takes: Kafka's default message.max.bytes less the batch's frame and headers
 LINGER_MS_MIN = 5  # a quiet site waits this long for company
 LINGER_MS_MAX = 15  # under load: fewer, larger records
 PARTITIONS = 16  # fixed for the life of a topic: the device chooses its partition
@@ -47,6 +56,8 @@ QUERY_SECONDS_MAX = 10
 QUERY_ROWS_MAX = 10_000  # past it an error, never a cut
 
 assert EVENT_BYTES_MAX * 2 <= RECORD_BYTES_MAX, "a record holds at least two events"
+assert RECORD_BYTES_MAX <= APPEND_BYTES_MAX, "what the publisher packs, every log takes"
+assert HEAD_BYTES_MAX > EVENT_BYTES_MAX
 assert BODY_BYTES_MAX <= DECOMPRESSED_BYTES_MAX
 assert LOOKBACK_MS % BUCKET_MS == 0
 assert PUBLISH_SKEW_MS_MAX >= FUTURE_MS_MAX

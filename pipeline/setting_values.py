@@ -1,0 +1,61 @@
+"""What the text of a setting may be: parsers whose ValueError says what was expected; they know no setting by name."""
+
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from urllib.parse import urlsplit
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A parser of whole numbers within these bounds, both included."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def name(text: str) -> str:
+    """A name."""
+    if not text or any(c.isspace() for c in text):
+        raise ValueError("a name without spaces")
+    return text
+
+
+def path(text: str) -> str:
+    """A file or folder."""
+    if "\0" in text or not text.strip():
+        raise ValueError("a path")
+    return text
+
+
+def log_url(text: str) -> str:
+    """Where the event log is."""
+    if text.startswith("local:///"):
+        return text
+    url = urlsplit(text)
+    hosts = [host.rpartition(":") for host in url.netloc.split(",")] if url.scheme == "kafka" else []
+    if hosts and url.path in ("", "/") and all(name and port.isdigit() for name, _, port in hosts):
+        return text
+    raise ValueError("`local:///folder` or `kafka://host:port,host:port`")
+
+
+def warehouse_url(text: str) -> str:
+    """Where ClickHouse is, without its password."""
+    url = urlsplit(text)
+    if url.password is not None:
+        raise ValueError("a URL without a password: name a file in SEAMLINE_WAREHOUSE_PASSWORD_FILE instead")
+    if (url.scheme == "chdb" and url.path.startswith("/")) or (
+        url.scheme in ("clickhouse", "clickhouses") and url.hostname
+    ):
+        return text
+    raise ValueError("`chdb:///folder`, `clickhouse://user@host:8123/database` or `clickhouses://` for TLS")
+
+
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Networks, comma-separated."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("addresses or networks like `10.0.0.0/8,::1`, comma-separated") from None

@@ -1,0 +1,229 @@
+"""The one door to the environment and the sites file; it must not know what the settings are used for.
+
+Every setting is declared once, as data. An odd value is an error that names the variable, what was expected and what
+it got. Secrets are read from files named by a variable; their values are never shown.
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any
+
+import yaml
+from msgspec import Struct
+
+from pipeline import limits
+from pipeline import setting_values as value
+from pipeline.sites import Sites, SitesError, default_sites, parse_sites
+
+PREFIX = "SEAMLINE_"
+
+
+class SettingsError(ValueError):
+    """Sentences, one a line: which variable, what was expected, what it got."""
+
+
+class LogSettings(Struct, frozen=True):
+    """Where the event log is: a folder of this machine, or Kafka brokers. Exactly one is set."""
+
+    folder: Path | None
+    brokers: tuple[str, ...]
+    partitions: int
+
+
+class IngestSettings(Struct, frozen=True):
+    """The HTTP edge. Deadlines in milliseconds."""
+
+    host: str
+    port: int
+    spool: Path
+    spool_bytes_max: int
+    linger_ms_min: int
+    linger_ms_max: int
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    connections_max: int
+    header_deadline_ms: int
+    body_deadline_ms: int
+    drain_ms: int
+
+
+class WarehouseSettings(Struct, frozen=True):
+    """Where the rows are: `chdb:///path` or `clickhouse://user@host:port/database`."""
+
+    url: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"WarehouseSettings(url={self.url!r}, password={'***' if self.password else ''!r})"
+
+
+class StitchSettings(Struct, frozen=True):
+    """The identity rules' numbers that an operator may change."""
+
+    lookback_ms: int
+    users_per_device_max: int
+
+
+class Settings(Struct, frozen=True):
+    """Everything that was decided outside of the code, per edge, and what `seamline check` prints of it."""
+
+    data: Path
+    log: LogSettings
+    ingest: IngestSettings
+    warehouse: WarehouseSettings
+    stitch: StitchSettings
+    sites: Sites
+    shown: tuple[tuple[str, str, str], ...]  # (variable, resolved value, its sentence); secrets are masked
+
+
+class Setting(Struct, frozen=True):
+    """One variable. `default` is text like a value from outside; `{data}` stands for SEAMLINE_DATA."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str
+    sentence: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("DATA", value.path, "seamline-data", "the folder for everything this machine keeps"),
+    Setting("LOG", value.log_url, "local://{data}/log", "the event log"),
+    Setting(
+        "PARTITIONS", value.whole(1, 1_024), str(limits.PARTITIONS), "partitions of a new topic; fixed for its life"
+    ),
+    Setting("WAREHOUSE", value.warehouse_url, "chdb://{data}/warehouse", "where the rows go"),
+    Setting("WAREHOUSE_PASSWORD_FILE", value.path, "", "a file with the ClickHouse password"),
+    Setting("SITES", value.path, "", "the sites file (YAML); without one, a demo site"),
+    Setting("HOST", value.name, "127.0.0.1", "the address to listen on; 0.0.0.0 for all"),
+    Setting("PORT", value.whole(0, 65_535), "8080", "the port to listen on; 0 for any free one"),
+    Setting("SPOOL", value.path, "{data}/spool", "the folder of the spool that stands in while the log is away"),
+    Setting(
+        "SPOOL_BYTES_MAX", value.whole(limits.MIB, 2**40), str(limits.SPOOL_BYTES_MAX), "past it: 503 and Retry-After"
+    ),
+    Setting("LINGER_MS_MIN", value.whole(0, 1_000), str(limits.LINGER_MS_MIN), "how long a lone hit waits for company"),
+    Setting(
+        "LINGER_MS_MAX", value.whole(0, 1_000), str(limits.LINGER_MS_MAX), "the same under load: fewer, larger records"
+    ),
+    Setting("TRUSTED_PROXIES", value.networks, "", "proxies whose X-Forwarded-For is believed"),
+    Setting(
+        "CONNECTIONS_MAX",
+        value.whole(1, 1_000_000),
+        str(limits.CONNECTIONS_MAX),
+        "open connections; more are turned away",
+    ),
+    Setting(
+        "HEADER_DEADLINE_MS", value.whole(10, 600_000), str(limits.HEADER_DEADLINE_MS), "to receive a request's headers"
+    ),
+    Setting("BODY_DEADLINE_MS", value.whole(10, 600_000), str(limits.BODY_DEADLINE_MS), "to receive a request's body"),
+    Setting("DRAIN_MS", value.whole(0, 600_000), "10000", "for open requests to end after SIGTERM"),
+    Setting("LOOKBACK_DAYS", value.whole(1, 366), str(limits.LOOKBACK_MS // limits.DAY_MS), "how far a login explains"),
+    Setting(
+        "USERS_PER_DEVICE_MAX",
+        value.whole(1, 32),
+        str(limits.USERS_PER_DEVICE_MAX),
+        "more is a kiosk: nothing is claimed",
+    ),
+)
+_BY_NAME = {PREFIX + setting.name: setting for setting in SETTINGS}
+
+
+def load_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. `overrides` (variable -> text, from the command line) win over the environment.
+
+    Raises SettingsError with every odd value, not only the first.
+    """
+    given = {**(os.environ if environ is None else environ), **(overrides or {})}
+    problems = [
+        f"{n}: expected a setting, got an unknown name; did you mean {m}?" for n in given if (m := _misspelt(n))
+    ]
+    data = given.get(PREFIX + "DATA") or _BY_NAME[PREFIX + "DATA"].default
+    texts: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for name, setting in _BY_NAME.items():
+        texts[name] = given.get(name) or setting.default.replace("{data}", str(Path(data).absolute()))
+        try:
+            values[setting.name] = setting.parse(texts[name]) if texts[name] else None
+        except ValueError as error:
+            problems.append(f"{name}: expected {error}, got {_shown(texts[name])!r}")
+    password = _read_secret(values.get("WAREHOUSE_PASSWORD_FILE"), problems)
+    sites = _read_sites(values.get("SITES"), problems)
+    if not problems and values["LINGER_MS_MIN"] > values["LINGER_MS_MAX"]:
+        problems.append(
+            f"{PREFIX}LINGER_MS_MIN: expected at most SEAMLINE_LINGER_MS_MAX, got {texts[PREFIX + 'LINGER_MS_MIN']!r}"
+        )
+    if problems or sites is None:
+        raise SettingsError("\n".join(problems))
+    shown = tuple((name, _shown(texts[name]), setting.sentence) for name, setting in _BY_NAME.items())
+    return _assemble(values, password, sites, shown)
+
+
+def _assemble(v: dict[str, Any], password: str, sites: Sites, shown: tuple[tuple[str, str, str], ...]) -> Settings:
+    scheme, _, where = v["LOG"].partition("://")
+    return Settings(
+        data=Path(v["DATA"]).absolute(),
+        log=LogSettings(
+            folder=Path(where) if scheme == "local" else None,
+            brokers=tuple(where.rstrip("/").split(",")) if scheme == "kafka" else (),
+            partitions=v["PARTITIONS"],
+        ),
+        ingest=IngestSettings(
+            host=v["HOST"],
+            port=v["PORT"],
+            spool=Path(v["SPOOL"]),
+            spool_bytes_max=v["SPOOL_BYTES_MAX"],
+            linger_ms_min=v["LINGER_MS_MIN"],
+            linger_ms_max=v["LINGER_MS_MAX"],
+            trusted_proxies=v["TRUSTED_PROXIES"] or (),
+            connections_max=v["CONNECTIONS_MAX"],
+            header_deadline_ms=v["HEADER_DEADLINE_MS"],
+            body_deadline_ms=v["BODY_DEADLINE_MS"],
+            drain_ms=v["DRAIN_MS"],
+        ),
+        warehouse=WarehouseSettings(url=v["WAREHOUSE"], password=password),
+        stitch=StitchSettings(v["LOOKBACK_DAYS"] * limits.DAY_MS, v["USERS_PER_DEVICE_MAX"]),
+        sites=sites,
+        shown=shown,
+    )
+
+
+def _shown(text: str) -> str:
+    """The value for people: a URL that holds a password against our advice is cut down to its host."""
+    head, at, host = text.rpartition("@")
+    scheme, separator, user = head.partition("://")
+    return f"{scheme}{separator}{user.partition(':')[0]}:***@{host}" if at and ":" in user else text
+
+
+def _read_secret(path: str | None, problems: list[str]) -> str:
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{PREFIX}WAREHOUSE_PASSWORD_FILE: expected a readable file, got {path!r} ({_why(error)})")
+        return ""
+
+
+def _read_sites(path: str | None, problems: list[str]) -> Sites | None:
+    if not path:
+        return default_sites()
+    try:
+        return parse_sites(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, SitesError) as error:
+        problems.append(f"{PREFIX}SITES: expected a sites file, got {path!r}: {_why(error)}")
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        problems.append(f"{PREFIX}SITES: expected a sites file, got {path!r}: not YAML{where}")
+    return None
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
+
+
+def _misspelt(name: str) -> str | None:
+    """The setting that an unknown variable probably means. Others are left alone: orchestrators add their own."""
+    close = difflib.get_close_matches(name, _BY_NAME, 1, 0.9) if name.startswith(PREFIX) else []
+    return close[0] if close and name not in _BY_NAME else None
