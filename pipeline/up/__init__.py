@@ -1,0 +1,1 @@
+"""`seamline up`: every stage in one process, on one directory."""

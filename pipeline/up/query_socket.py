@@ -1,0 +1,91 @@
+"""SQL for other processes, through a socket in the data directory; it must not know where the answer comes from.
+
+The embedded engine belongs to one process, so whoever holds it answers for everybody: one JSON line in, one out.
+Who may open the directory may ask; nothing listens on the network.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+NAME = "query.sock"
+_LINE_BYTES_MAX = 1 << 20
+_ASK_SECONDS_MAX = 60
+
+Answer = Mapping[str, Any]  # {"columns": [...], "rows": [[...], ...]} or {"error": "..."}
+Ask = Callable[[str, Mapping[str, Any]], Answer]  # blocking; called on a thread
+
+
+class NobodyListens(Exception):
+    """No running `seamline up` holds this directory."""
+
+
+class QuerySocket:
+    """Answers questions while it is open."""
+
+    def __init__(self, data: Path, ask: Ask) -> None:
+        self._data = data
+        self._ask = ask
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen; a socket left by a killed process is replaced (the log's lock says that nobody else is alive)."""
+        (self._data / NAME).unlink(missing_ok=True)
+        with _address(self._data) as address:
+            self._server = await asyncio.start_unix_server(self._serve, address, limit=_LINE_BYTES_MAX)
+        (self._data / NAME).chmod(0o600)
+
+    async def stop(self) -> None:
+        """Stop listening and take the socket away."""
+        if self._server is not None:
+            self._server.close()
+            (self._data / NAME).unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            answer = await self._answer(await reader.readline())
+            writer.write(orjson.dumps(answer, default=str, option=orjson.OPT_NON_STR_KEYS) + b"\n")
+            await writer.drain()
+        except (ConnectionError, ValueError):
+            return  # the asker left, or sent a line past the limit; there is nobody to tell
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> Answer:
+        try:
+            question = orjson.loads(line)
+            sql, parameters = question["sql"], question["parameters"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return {"error": 'expected one line {"sql": "...", "parameters": {...}}'}
+        return await asyncio.to_thread(self._ask, sql, parameters)
+
+
+def ask(data: Path, sql: str, parameters: Mapping[str, Any]) -> Answer:
+    """Put the question to the process that holds `data`. Raises NobodyListens when there is none."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_ASK_SECONDS_MAX)
+        try:
+            with _address(data) as address:
+                connection.connect(address)
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise NobodyListens(str(data)) from error
+        connection.sendall(orjson.dumps({"sql": sql, "parameters": dict(parameters)}) + b"\n")
+        answer: Answer = json.loads(connection.makefile("rb").readline())
+        return answer
+
+
+@contextmanager
+def _address(data: Path) -> Iterator[str]:
+    """The socket's path, by way of an open directory: a socket address holds 107 bytes, a data directory's may not."""
+    folder = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{NAME}" if Path("/proc/self/fd").exists() else str(data / NAME)
+    finally:
+        os.close(folder)
