@@ -1,0 +1,64 @@
+"""Puts SQL to whoever holds the warehouse: a running `up`, this process, a server; it must not know what SQL says."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from pipeline.settings import Settings
+from pipeline.up.query_socket import Answer, NobodyListens, ask
+from pipeline.warehouse.client import open_warehouse
+from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
+
+
+class QuestionRefused(Exception):
+    """The warehouse's own words: bad SQL, a limit, or nobody there."""
+
+
+class Questions(Protocol):
+    """One SQL text and its parameters in; columns and rows out. Raises QuestionRefused."""
+
+    def __call__(self, sql: str, parameters: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+        """Ask."""
+
+
+@contextmanager
+def questions(settings: Settings) -> Iterator[Questions]:
+    """Whoever can answer for these settings, for as long as the block lasts."""
+    if not settings.warehouse.url.startswith("chdb:"):
+        with _opened(settings) as opened:
+            yield opened
+        return
+    try:
+        ask(settings.data, "SELECT 1", {})
+    except (NobodyListens, FileNotFoundError):
+        with _opened(settings) as opened:
+            yield opened
+    else:
+        yield lambda sql, parameters: _unpacked(ask(settings.data, sql, parameters))
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Questions]:
+    try:
+        warehouse = open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
+    except (WarehouseRefused, WarehouseUnavailable) as error:
+        raise QuestionRefused(str(error)) from error
+    try:
+        yield lambda sql, parameters: _unpacked(answer(warehouse, sql, parameters))
+    finally:
+        warehouse.close()
+
+
+def answer(warehouse: Any, sql: str, parameters: Mapping[str, Any]) -> Answer:
+    """The warehouse's answer as data, its refusal included."""
+    try:
+        result = warehouse.query(sql, parameters)
+    except (WarehouseRefused, WarehouseUnavailable) as error:
+        return {"error": str(error)}
+    return {"columns": list(result.columns), "rows": [list(row) for row in result.rows]}
+
+
+def _unpacked(reply: Answer) -> tuple[list[str], list[list[Any]]]:
+    if "error" in reply:
+        raise QuestionRefused(str(reply["error"]))
+    return list(reply["columns"]), list(reply["rows"])
