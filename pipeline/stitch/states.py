@@ -19,7 +19,11 @@ CREATE TABLE IF NOT EXISTS device_states (
 ) WITHOUT ROWID
 """
 SAVE = "INSERT OR REPLACE INTO device_states (workspace, anonymous_id, partition, state) VALUES (?, ?, ?, ?)"
-_LOAD = "SELECT workspace, anonymous_id, state FROM device_states WHERE (workspace, anonymous_id) IN (VALUES {})"
+# A join, because SQLite answers `(a, b) IN (VALUES …)` by reading the whole table.
+_LOAD = """
+WITH wanted (w, a) AS (VALUES {}) SELECT workspace, anonymous_id, state
+FROM wanted CROSS JOIN device_states ON workspace = w AND anonymous_id = a
+"""
 _KEYS_PER_QUERY = 400  # two parameters each; SQLite's oldest default allows 999
 
 Row = tuple[str, str, int, bytes]
