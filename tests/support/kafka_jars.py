@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).parent / "kafka" / "pom.xml"
-VERSION = re.findall(r"<kafka.version>(.+)</kafka.version>", POM.read_text())[0]
+VERSION: str = re.findall(r"<kafka.version>(.+)</kafka.version>", POM.read_text())[0]
 CACHE = ROOT / ".cache" / "kafka" / VERSION
 HOW_TO_GET_KAFKA = "install Java 17 and Maven (Debian: openjdk-17-jre-headless maven); the jars are then fetched once"
 _FETCH_S_MAX = 300

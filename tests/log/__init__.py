@@ -1,0 +1,1 @@
+"""The event log: one contract for every adapter, and what each promises beyond it."""
