@@ -1,0 +1,130 @@
+"""Each stage as a process of its own, on Kafka and ClickHouse; it must not know how a stage works."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+
+from pipeline.identity.policy import Policy
+from pipeline.ingest.app import IngestApp
+from pipeline.ingest.server import serve
+from pipeline.log.kafka import KafkaLog, create_topics
+from pipeline.log.port import HITS, LogUnavailable
+from pipeline.settings import Settings
+from pipeline.sink.sink import Sink
+from pipeline.stitch.worker import WorkerSettings, run_worker
+from pipeline.stitch.worker_health import Health
+from pipeline.up.run import loop_factory, signalled
+from pipeline.warehouse.client import Warehouse, open_warehouse
+from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
+from pipeline.warehouse.migrate import migrate
+
+_NEEDS_KAFKA = "SEAMLINE_LOG: expected kafka://host:port for a stage of its own; `seamline up` runs them on a local log"
+_NEEDS_MIGRATE = "no log epoch yet: run `seamline migrate` once against this Kafka and this ClickHouse"
+
+
+def run_migrate(settings: Settings) -> int:
+    """Topics, tables and views as this version needs them. Safe to run twice and by two processes."""
+
+    async def work() -> int:
+        warehouse = await asyncio.to_thread(_warehouse, settings)
+        applied = await asyncio.to_thread(migrate, warehouse)
+        created = await _create_topics(settings, warehouse)
+        print(f"migrations applied: {len(applied)}; topics created: {', '.join(created) or 'none'}")
+        return 0
+
+    return _run(settings, work)
+
+
+async def _create_topics(settings: Settings, warehouse: Warehouse) -> list[str]:
+    """A new epoch first, then the topic it is for. A crash between them leaves an epoch unused, which is harmless;
+    the other way round, a new log would write under the old epoch and lose to the rows of the log before it."""
+    log = KafkaLog(",".join(settings.log.brokers))
+    try:
+        if not await log.exists(HITS):
+            await asyncio.to_thread(warehouse.new_epoch, HITS)
+        return await create_topics(settings.log.brokers, settings.log.partitions)
+    finally:
+        await log.close()
+
+
+def run_ingest(settings: Settings) -> int:
+    """HTTP to the log until told to stop; then what was taken is made durable."""
+
+    async def work() -> int:
+        log = KafkaLog(",".join(settings.log.brokers))
+        app = IngestApp(settings.sites, log, settings.ingest)
+        await app.start()
+        try:
+            with signalled() as stop:
+                await serve(app, settings.ingest, stop)
+        finally:
+            await app.stop()
+            await log.close()
+        return 0
+
+    return _run(settings, work)
+
+
+def run_stitch(settings: Settings) -> int:
+    """A member of the stitch group, until told to stop."""
+    if not settings.log.brokers:
+        return _refuse(_NEEDS_KAFKA)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        epoch = _warehouse(settings).current_epoch(HITS)
+    except (WarehouseRefused, WarehouseUnavailable) as error:
+        return _refuse(str(error))
+    if epoch is None:
+        return _refuse(_NEEDS_MIGRATE)
+    return run_worker(
+        WorkerSettings(
+            bootstrap=",".join(settings.log.brokers),
+            epoch=epoch,
+            policy=Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max),
+            data_dir=settings.data,
+            web_host=settings.ingest.host,
+            web_port=settings.ingest.port,
+        )
+    )
+
+
+def run_sink(settings: Settings) -> int:
+    """The log to ClickHouse, until told to stop."""
+
+    async def work() -> int:
+        warehouse = await asyncio.to_thread(_warehouse, settings)
+        log = KafkaLog(",".join(settings.log.brokers))
+        sink = Sink(log, warehouse)
+        health = Health(lambda: True, lambda: sink.ready, sink.report)
+        await health.start(settings.ingest.host, settings.ingest.port)
+        try:
+            with signalled() as stop:
+                await sink.run(stop)
+        finally:
+            await health.close()
+            await log.close()
+            warehouse.close()
+        return 0
+
+    return _run(settings, work)
+
+
+def _warehouse(settings: Settings) -> Warehouse:
+    return open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
+
+
+def _run(settings: Settings, work: Callable[[], Awaitable[int]]) -> int:
+    if not settings.log.brokers:
+        return _refuse(_NEEDS_KAFKA)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(work())
+    except (WarehouseRefused, WarehouseUnavailable, LogUnavailable, OSError) as error:
+        return _refuse(str(error))
+
+
+def _refuse(why: str) -> int:
+    print(why, file=sys.stderr)
+    return 1

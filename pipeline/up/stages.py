@@ -1,0 +1,125 @@
+"""All stages in one process, started and stopped in the order that loses nothing; it must not know how any works."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from msgspec import structs
+
+from pipeline.identity.policy import Policy
+from pipeline.ingest.app import IngestApp
+from pipeline.ingest.server import serving
+from pipeline.limits import LOG_RETENTION_MS, MINUTE_MS
+from pipeline.log.local import LocalLog
+from pipeline.log.port import DEAD_LETTERS, HITS, STITCHED
+from pipeline.questions import answer
+from pipeline.settings import Settings
+from pipeline.sink.sink import Sink
+from pipeline.stitch.local import LocalStitch
+from pipeline.up.front import Front, Mounts
+from pipeline.up.query_socket import Answer, QuerySocket
+from pipeline.warehouse.client import Warehouse, open_warehouse
+from pipeline.warehouse.migrate import migrate
+
+_PARTITIONS = 1  # one process stitches: more would only make smaller records
+_HOUSEKEEPING_S = 10 * MINUTE_MS / 1_000
+
+_log = logging.getLogger(__name__)
+
+
+class StageEnded(Exception):
+    """A stage ended by itself; the process must not go on without it."""
+
+
+class Stages:
+    """What runs inside `seamline up`. `url` is where it listens."""
+
+    def __init__(self, log: LocalLog, warehouse: Warehouse, ingest: IngestApp, url: str) -> None:
+        self.log = log
+        self.ingest = ingest
+        self.url = url
+        self._warehouse = warehouse
+        self.failed: asyncio.Event = asyncio.Event()
+
+    async def query(self, sql: str, parameters: Mapping[str, Any]) -> Answer:
+        """Ask the warehouse; a refusal is an answer."""
+        return await asyncio.to_thread(answer, self._warehouse, sql, parameters)
+
+    async def settled(self) -> bool:
+        """Whether everything acknowledged so far is visible."""
+        for topic, group in ((HITS, "stitch"), (STITCHED, "sink")):
+            ends = {number: end for number, (_, end) in (await self.log.span(topic)).items() if end}
+            if dict(await self.log.committed(topic, group)) != ends:
+                return False
+        return True
+
+
+@contextlib.asynccontextmanager
+async def stages(settings: Settings, mounts: Mounts | None = None) -> AsyncIterator[Stages]:
+    """Run every stage while the block runs.
+
+    Started from the back, so that nothing arrives before it can go on; stopped from the front, so that each stage
+    finishes what the one before handed over: 1. the server drains; 2. ingest makes durable what it took; 3. stitch and
+    4. sink read to the end; 5. the files close. A kill at any step repeats what was not committed, and loses nothing.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        log = LocalLog((settings.log.folder or settings.data / "log") / "log.db", _PARTITIONS)
+        stack.push_async_callback(log.close)
+        warehouse = await asyncio.to_thread(_open_warehouse, settings)
+        stack.callback(warehouse.close)
+        epoch = await asyncio.to_thread(warehouse.register_log, log.log_id, HITS)
+        policy = Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max)
+        ingest = IngestApp(settings.sites, log, settings.ingest)
+        running = Stages(log, warehouse, ingest, "")
+        await stack.enter_async_context(_running("sink", Sink(log, warehouse).run, running))
+        await stack.enter_async_context(_running("stitch", LocalStitch(log, policy, epoch).run, running))
+        housekeeping = asyncio.create_task(_expire(log))
+        stack.callback(housekeeping.cancel)
+        await ingest.start()
+        stack.push_async_callback(ingest.stop)
+        questions = QuerySocket(settings.data, lambda sql, parameters: answer(warehouse, sql, parameters))
+        await questions.start()
+        stack.push_async_callback(questions.stop)
+        front = Front(ingest, mounts or {}, lambda: "a stage has failed" if running.failed.is_set() else "")
+        port = await stack.enter_async_context(serving(front, settings.ingest))
+        running.url = f"http://{settings.ingest.host}:{port}"
+        yield running
+
+
+def _open_warehouse(settings: Settings) -> Warehouse:
+    warehouse = open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
+    migrate(warehouse)
+    return warehouse
+
+
+@contextlib.asynccontextmanager
+async def _running(name: str, run: Any, stages: Stages) -> AsyncIterator[None]:
+    """Run a stage beside the block; at its end tell it to stop and wait until it has read everything."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(run(stop), name=name)
+    task.add_done_callback(lambda _: stages.failed.set() if not stop.is_set() else None)
+    try:
+        yield
+    finally:
+        stop.set()
+        try:
+            await task
+        except Exception as error:
+            _log.exception("%s has failed", name)
+            raise StageEnded(name) from error
+
+
+async def _expire(log: LocalLog) -> None:
+    while True:
+        before_ms = int(time.time() * 1_000) - LOG_RETENTION_MS
+        for topic in (HITS, STITCHED, DEAD_LETTERS):
+            await log.expire(topic, before_ms)
+        await asyncio.sleep(_HOUSEKEEPING_S)
+
+
+def on_port(settings: Settings, port: int) -> Settings:
+    """The same settings on another port."""
+    return structs.replace(settings, ingest=structs.replace(settings.ingest, port=port))

@@ -1,0 +1,1 @@
+"""The whole pipeline from outside: real processes, HTTP in, SQL out."""
