@@ -1,0 +1,111 @@
+"""What a worker reads before it may stitch a partition; it must not know Faust, or what a state means."""
+
+import logging
+from collections.abc import Collection, Mapping
+from functools import partial
+
+from msgspec import Struct
+
+from pipeline.identity.device import Device
+from pipeline.identity.policy import Policy
+from pipeline.identity.stitcher import Key
+from pipeline.limits import OFFSET_BITS
+from pipeline.log.port import DEAD_LETTERS, HITS, STITCH_STATE, Log, Record
+from pipeline.model import DEAD_LETTER_SCHEMA
+from pipeline.stitch.changelog import UnknownState, entries, version_in
+from pipeline.stitch.pack import packed
+from pipeline.stitch.record import dead_letter
+from pipeline.stitch.worker_cache import StateCache
+from pipeline.stitch.worker_figures import Figures, patiently
+
+_JOIN_AT_ONCE = 5_000  # states; one transaction of the cache
+
+_log = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """The topics do not fit what this worker knows; going on would lose or mix up people. The text says what to do."""
+
+
+class Recovery(Struct, frozen=True):
+    """Brings the cache up to the changelog and finds where to read on."""
+
+    log: Log
+    cache: StateCache
+    group: str
+    epoch: int
+    policy: Policy
+    figures: Figures
+
+    async def recover(self, partitions: Collection[int]) -> dict[int, int]:
+        """The offset of the next hits record of each partition, once the cache holds all its states. Raises Refused.
+
+        1. Read the changelog from where the cache ends, and join. A crash here joins the same entries again.
+        2. Only then look where hits end: an old owner that stalled may write states until then, never past it.
+        3. Start from the committed positions.
+        """
+        spans = await patiently(STITCH_STATE, lambda: self.log.span(STITCH_STATE), self.figures)
+        newest = {}
+        for partition in sorted(partitions):
+            joining = partial(self._join, partition, *spans[partition])
+            newest[partition] = await patiently(f"recovery of partition {partition}", joining, self.figures)
+        return await patiently("positions", lambda: self._positions(newest), self.figures)
+
+    async def _join(self, partition: int, first: int, end: int) -> int:
+        """Step 1; the newest version the entries include. The last entry is always read: it tells a new topic."""
+        known = self.cache.position(partition) or 0
+        if known > end:
+            raise Refused(
+                f"{STITCH_STATE}/{partition} ends at {end}, but this node has read it up to {known}: the topic was "
+                "made anew. Remove the worker's data folder to begin with what the topic holds."
+            )
+        newest, found = 0, list[tuple[Key, Device]]()
+        async for record in self.log.read(STITCH_STATE, partition, max(first, min(known, end - 1)), end):
+            newest = max(newest, version_in(record))
+            found += await self._entries(record)
+            if len(found) >= _JOIN_AT_ONCE:
+                self._keep(partition, found, record.offset + 1)
+                found = []
+        self._keep(partition, found, end)
+        return newest
+
+    def _keep(self, partition: int, found: list[tuple[Key, Device]], position: int) -> None:
+        self.cache.join(partition, found, position, self.policy)
+        self.figures.states_joined += len(found)
+
+    async def _entries(self, record: Record) -> list[tuple[Key, Device]]:
+        try:
+            found, unreadable = entries(record, self.policy)
+        except UnknownState as error:
+            raise Refused(f"{error}. Run that version, or a newer one.") from error
+        if unreadable:
+            lines = [dead_letter(record, u.number, u.line, "bad_state", u.reason) for u in unreadable]
+            await self.log.append(packed(DEAD_LETTERS, record.partition, DEAD_LETTER_SCHEMA, lines))
+            self.figures.states_unreadable += len(unreadable)
+            _log.error("%d unreadable states in %s/%d/%d", len(lines), record.topic, record.partition, record.offset)
+        return found
+
+    async def _positions(self, newest: Mapping[int, int]) -> dict[int, int]:
+        """Steps 2 and 3."""
+        spans, committed = await self.log.span(HITS), await self.log.committed(HITS, self.group)
+        positions = {}
+        for partition, version in newest.items():
+            first, end = spans[partition]
+            position = committed.get(partition, first)
+            self._check(partition, end, position, version)
+            if position < first:
+                _log.error("%s/%d: offsets %d to %d were removed unread", HITS, partition, position, first - 1)
+                self.figures.lost_offsets += first - position
+            positions[partition] = max(position, first)
+        return positions
+
+    def _check(self, partition: int, end: int, position: int, version: int) -> None:
+        epoch, offset = version >> OFFSET_BITS, version & (1 << OFFSET_BITS) - 1
+        if epoch > self.epoch:
+            raise Refused(f"states were written under epoch {epoch}, this worker runs under {self.epoch}: raise it.")
+        read = max(position, offset + 1 if version and epoch == self.epoch else 0)
+        if read > end:
+            raise Refused(
+                f"{HITS}/{partition} ends at {end}, but it has been read up to {read}: the topic was made anew. "
+                f"Raise the epoch above {self.epoch} and reset the positions of group {self.group!r}."
+            )
