@@ -40,7 +40,6 @@ LINGER_MS_MAX = 15  # under load: fewer, larger records
 PARTITIONS = 16  # fixed for the life of a topic: the device chooses its partition
 SPOOL_BYTES_MAX = 1024 * MIB  # then 503 + Retry-After
 RETRY_AFTER_S = 30
-LOG_RETENTION_MS = 7 * DAY_MS  # of hits and stitched: how long a consumer may be away; older replays read action_log
 OFFSET_BITS = 48  # version = epoch << 48 | offset: 281 trillion records an epoch, 65,535 epochs
 
 # --- identity ----------------------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ from msgspec import structs
 from pipeline.identity.policy import Policy
 from pipeline.ingest.app import IngestApp
 from pipeline.ingest.server import serving
-from pipeline.limits import LOG_RETENTION_MS, MINUTE_MS
+from pipeline.limits import MINUTE_MS
 from pipeline.log.local import LocalLog
-from pipeline.log.port import DEAD_LETTERS, HITS, STITCHED
+from pipeline.log.port import HITS, STITCHED
+from pipeline.log.retention import retention_ms
 from pipeline.questions import answer
 from pipeline.settings import Settings
 from pipeline.sink.sink import Sink
@@ -114,9 +115,9 @@ async def _running(name: str, run: Any, stages: Stages) -> AsyncIterator[None]:
 
 async def _expire(log: LocalLog) -> None:
     while True:
-        before_ms = int(time.time() * 1_000) - LOG_RETENTION_MS
-        for topic in (HITS, STITCHED, DEAD_LETTERS):
-            await log.expire(topic, before_ms)
+        now_ms = int(time.time() * 1_000)
+        for topic, kept_ms in retention_ms().items():
+            await log.expire(topic, now_ms - kept_ms)
         await asyncio.sleep(_HOUSEKEEPING_S)
 
 
