@@ -13,12 +13,12 @@ from pipeline.protocols.json_text import Decoded, Malformed, decode
 from pipeline.protocols.native_fields import FIELD_NAMES, parse_item
 from pipeline.protocols.policy import refusal
 from pipeline.protocols.request import JSON_TYPE, Count, Outcome, Protocol, Rejection, Reply, Request
-from pipeline.sites import NATIVE, Access, Sites
+from pipeline.sites import NATIVE, Sites
 
 
 def handle(request: Request, sites: Sites) -> Outcome:
     """Numbered as they happen: 1 who sends, 2 what was sent, 3 whether the site's policy takes it, 4 item by item."""
-    query = parse_form(request.query)
+    query = parse_form(request.query) if request.query else {}
     access = sites.find(NATIVE, _key(request, query))
     if access is None:
         return _refuse(401, "", "key", "unknown key: send `Authorization: Bearer KEY` or `?key=KEY`")
@@ -32,7 +32,8 @@ def handle(request: Request, sites: Sites) -> Outcome:
     if refused:
         counts = [Count(access.site.site_id, "refused", refused)] * len(items)
         return Outcome(_reply(0, [], len(items)), counts=counts)
-    return _take(request, access, items, parse_any(query.get("sent_at", "")))
+    source = Source(NATIVE, request, access.site, agent)
+    return _take(source, access.secret, items, parse_any(query["sent_at"]) if "sent_at" in query else None)
 
 
 def _key(request: Request, query: dict[str, str]) -> str:
@@ -62,28 +63,28 @@ def _items(body: bytes) -> list[Decoded | Malformed] | Malformed:
     return items if any(isinstance(item, Decoded) for item in items) else whole
 
 
-def _take(request: Request, access: Access, items: list[Decoded | Malformed], sent_ms: int | None) -> Outcome:
+def _take(source: Source, secret: bool, items: list[Decoded | Malformed], sent_ms: int | None) -> Outcome:
     """Every item on its own; 400 only if none of several could be taken."""
+    request, site = source.request, source.site
     counts: list[Count] = []
     rejected: list[Rejection] = []
     hits: list[Hit] = []
     seen: dict[bytes, int] = {}
-    source = Source(NATIVE, request, access.site, request.agent_of(request.header(b"user-agent")))
     large = len(request.body) > EVENT_BYTES_MAX
     usual_sent_ms = sent_ms if sent_ms is not None and plausible(sent_ms) else None
     for index, item in enumerate(items):
-        draft = _draft(index, item, large, access.secret)
+        draft = _draft(index, item, large, secret)
         if isinstance(draft, Rejection):
             rejected.append(draft)
             name = draft.field.partition(".")[0]
-            counts.append(Count(access.site.site_id, "rejected", name if name in FIELD_NAMES else "properties"))
+            counts.append(Count(site.site_id, "rejected", name if name in FIELD_NAMES else "properties"))
             continue
         if draft.content:
             draft.occurrence = seen[draft.content] = seen.get(draft.content, -1) + 1
         if draft.sent_ms is None:
             draft.sent_ms = usual_sent_ms
         told = draft.user_agent
-        spoken_for = Source(NATIVE, request, access.site, request.agent_of(told)) if told else source
+        spoken_for = Source(NATIVE, request, site, request.agent_of(told)) if told else source
         hits.append(to_hit(draft, spoken_for, counts))
     return Outcome(_reply(len(hits), rejected), hits, counts)
 

@@ -1,0 +1,198 @@
+"""The ASGI application: a request to its protocol, its hits to the log, and only then the reply; it knows no format."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+import orjson
+
+from pipeline.ingest.addresses import Proxies, is_private
+from pipeline.ingest.backlog import Backlog
+from pipeline.ingest.body import BodyFault, Receive, inflate, read_body
+from pipeline.ingest.cors import cors_headers, preflight_headers
+from pipeline.ingest.counts import Counts
+from pipeline.ingest.metrics import CONTENT_TYPE, IngestCollector, exposition
+from pipeline.ingest.publisher import Publisher
+from pipeline.ingest.user_agent import UserAgents
+from pipeline.limits import APPEND_DEADLINE_MS, EVENT_BYTES_MAX, RETRY_AFTER_S
+from pipeline.log.port import Log
+from pipeline.protocols.event_ids import uuid7
+from pipeline.protocols.registry import protocol_at
+from pipeline.protocols.request import JSON_TYPE, Outcome, Protocol, Reply, Request
+from pipeline.settings import IngestSettings
+from pipeline.sites import Sites
+from pipeline.times import iso
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+
+_log = logging.getLogger(__name__)
+_RETRY = (b"retry-after", b"%d" % RETRY_AFTER_S)
+
+
+def _wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _refusal(status: int, reason: str, *headers: tuple[bytes, bytes]) -> Reply:
+    return Reply(status, orjson.dumps({"error": reason}), (*JSON_TYPE, *headers))
+
+
+class IngestApp:
+    """An ASGI callable between `start` and `stop`; `counts` and `unready` are for whoever reports on it."""
+
+    def __init__(
+        self,
+        sites: Sites,
+        log: Log,
+        settings: IngestSettings,
+        now_ms: Callable[[], int] = _wall_clock_ms,
+        append_deadline_ms: int = APPEND_DEADLINE_MS,
+    ) -> None:
+        self.counts = Counts()
+        self._sites, self._settings, self._now_ms = sites, settings, now_ms
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._agents = UserAgents()
+        self._backlog = Backlog(settings.spool, settings.spool_bytes_max, self._write, self.counts)
+        linger_ms = (settings.linger_ms_min, settings.linger_ms_max)
+        self._publisher = Publisher(log, self._backlog, self.counts, linger_ms, append_deadline_ms)
+        self._serving = False
+
+    async def _write(self, records: Any) -> bool:
+        return await self._publisher.write(records)
+
+    async def start(self) -> None:
+        """Take the spool, reach the log, load the user agents. Raises SpoolLocked or LogUnavailable."""
+        await self._backlog.open()
+        try:
+            await self._publisher.start()
+            await asyncio.to_thread(self._agents.warm_up)
+        except BaseException:
+            await self.stop()
+            raise
+        self._serving = True
+
+    async def stop(self) -> None:
+        """Refuse what comes, make durable what came, close. The server has drained its requests before."""
+        self._serving = False
+        await self._publisher.stop()
+        await self._backlog.close()
+
+    def unready(self) -> str:
+        """Why no traffic should come here now, or ""."""
+        if not self._serving:
+            return "not serving"
+        return "spool full" if self._backlog.bytes >= self._settings.spool_bytes_max else ""
+
+    def metrics(self) -> bytes:
+        """The Prometheus text of ingest."""
+        return exposition(IngestCollector(self.counts, self._gauges))
+
+    def _gauges(self) -> list[tuple[str, str, float]]:
+        return [
+            ("spool_records", "Records on this node's disk that wait for the log", self._backlog.records),
+            ("spool_bytes", "Their size", self._backlog.bytes),
+            ("spool_damaged", "Records of the spool that could not be read back", self._backlog.damaged),
+            ("waiting_bytes", "Hits in memory that are not durable yet", self._publisher.waiting_bytes),
+            ("agents_skipped", "User agents left unknown: too many new ones", self._agents.skipped),
+            ("agents_failed", "User agents left unknown: the library broke", self._agents.failed),
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        assert scope["type"] == "http", "the server speaks HTTP only, and start() and stop() are the lifespan"
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        protocol = protocol_at(scope["path"])
+        if protocol is None:
+            reply: Reply | None = self._elsewhere(scope, headers)
+        elif scope["method"] == "OPTIONS":
+            await _respond(send, Reply(204), preflight_headers(headers, protocol.methods))
+            return
+        elif scope["method"] not in protocol.methods:
+            reply = _refusal(405, "method not allowed", (b"allow", ", ".join(protocol.methods).encode()))
+        else:
+            reply = await self._ingest(protocol, scope, headers, receive)
+        if reply is not None:
+            self.counts.replies[protocol.name if protocol else "", reply.status] += 1
+            await _respond(send, reply, cors_headers(headers))
+
+    def _elsewhere(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Reply:
+        """The paths that are no tracker's. Metrics are for the neighbourhood, not for the Internet."""
+        path = scope["path"]
+        if path == "/health/live":
+            return Reply(200, b"ok\n")
+        if path == "/health/ready":
+            why = self.unready()
+            return Reply(503 if why else 200, f"{why or 'ok'}\n".encode())
+        client = scope.get("client")
+        if path == "/metrics" and client and is_private(client[0]) and b"x-forwarded-for" not in headers:
+            return Reply(200, self.metrics(), ((b"content-type", CONTENT_TYPE),))
+        return _refusal(404, "nothing here")
+
+    async def _ingest(
+        self, protocol: Protocol, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> Reply | None:
+        """Numbered: 1 the body, 2 what it means, 3 durable, 4 the reply. A crash before 4 is an unanswered request:
+        the client sends it again, and the same content is the same hit."""
+        if len(scope["query_string"]) > EVENT_BYTES_MAX:
+            return _refusal(414, f"query longer than {EVENT_BYTES_MAX} bytes")
+        body = await read_body(receive, headers, protocol.body_bytes_max)
+        if not isinstance(body, BodyFault):
+            body = inflate(body, headers)
+        if isinstance(body, BodyFault):
+            return self._body_fault(protocol, body)
+        outcome = self._handle(protocol, self._request(scope, headers, body))
+        if outcome is None:
+            return _refusal(500, "a fault of ours, counted and logged")
+        self.counts.add(protocol.name, outcome.counts)
+        if outcome.hits:
+            fate = await self._publisher.publish(outcome.hits)
+            if fate:
+                self.counts.add_hits(protocol.name, outcome.hits, "shed", fate)
+                return _refusal(503, f"try again: {fate}", _RETRY)
+            self.counts.add_hits(protocol.name, outcome.hits, "accepted")
+        return outcome.reply
+
+    def _body_fault(self, protocol: Protocol, fault: BodyFault) -> Reply | None:
+        self.counts.events[f"body_{fault.status or 'gone'}"] += 1
+        return _refusal(fault.status, fault.reason) if fault.status else None
+
+    def _request(self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes) -> Request:
+        now_ms = self._now_ms()
+        client = scope.get("client")
+        return Request(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"],
+            headers=headers,
+            body=body,
+            ip=self._proxies.client(client[0], scope["headers"]) if client else "",
+            now_ms=now_ms,
+            received_at=iso(now_ms),
+            new_id=lambda: uuid7(now_ms, os.urandom(10)),
+            agent_of=self._agents,
+        )
+
+    def _handle(self, protocol: Protocol, request: Request) -> Outcome | None:
+        """The protocol's answer; None if it broke, which is a bug: logged by place, never with values."""
+        try:
+            return protocol.handle(request, self._sites)
+        except Exception as error:
+            trace = error.__traceback__
+            while trace is not None and trace.tb_next is not None:
+                trace = trace.tb_next
+            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+            self.counts.events["protocol_faults"] += 1
+            _log.error("%s: %s at %s", protocol.name, type(error).__name__, place)
+            return None
+
+
+async def _respond(send: Send, reply: Reply, extra: tuple[tuple[bytes, bytes], ...]) -> None:
+    headers = [*reply.headers, *extra]
+    if reply.status != 204:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

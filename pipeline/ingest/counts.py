@@ -1,0 +1,38 @@
+"""What ingest did, as plain numbers: every hit that arrived is in exactly one outcome; it exports nothing itself."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from pipeline.model import Hit
+from pipeline.protocols.request import Count
+
+KEYS_MAX = 10_000  # labels come from a closed list; should one not, memory stays bounded
+OTHER = "(other)"
+
+
+class Counts:
+    """Counters since the process started.
+
+    `hits`: (site, protocol, outcome, detail); outcome is accepted, rejected (field), refused (policy), illegal_id
+    (value), cut (field) or shed (why it could not be made durable). `replies`: (protocol, status). `events`: by name.
+    """
+
+    def __init__(self) -> None:
+        self.hits: Counter[tuple[str, str, str, str]] = Counter()
+        self.replies: Counter[tuple[str, int]] = Counter()
+        self.events: Counter[str] = Counter()
+
+    def add(self, protocol: str, counts: Iterable[Count]) -> None:
+        """What a protocol counted."""
+        for count in counts:
+            self._add((count.site_id, protocol, count.outcome, count.detail), 1)
+
+    def add_hits(self, protocol: str, hits: Iterable[Hit], outcome: str, detail: str = "") -> None:
+        """Hits that ended the same way."""
+        for site_id, number in Counter([hit.site_id for hit in hits]).items():
+            self._add((site_id, protocol, outcome, detail), number)
+
+    def _add(self, key: tuple[str, str, str, str], number: int) -> None:
+        if len(self.hits) >= KEYS_MAX and key not in self.hits:
+            key = (key[0], key[1], key[2], OTHER)
+        self.hits[key] += number
