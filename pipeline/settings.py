@@ -64,6 +64,7 @@ class StitchSettings(Struct, frozen=True):
 
     lookback_ms: int
     users_per_device_max: int
+    instance: str
 
 
 class Settings(Struct, frozen=True):
@@ -125,6 +126,12 @@ SETTINGS: tuple[Setting, ...] = (
         str(limits.USERS_PER_DEVICE_MAX),
         "more is a kiosk: nothing is claimed",
     ),
+    Setting(
+        "INSTANCE",
+        setting_values.name,
+        "",
+        "a stitch worker's name that survives its restart, such as its pod's: no rebalance then",
+    ),
 )
 _BY_NAME = {PREFIX + setting.name: setting for setting in SETTINGS}
 
@@ -182,7 +189,7 @@ def _assemble(v: dict[str, Any], password: str, sites: Sites, shown: tuple[tuple
             drain_ms=v["DRAIN_MS"],
         ),
         warehouse=WarehouseSettings(url=v["WAREHOUSE"], password=password),
-        stitch=StitchSettings(v["LOOKBACK_DAYS"] * limits.DAY_MS, v["USERS_PER_DEVICE_MAX"]),
+        stitch=StitchSettings(v["LOOKBACK_DAYS"] * limits.DAY_MS, v["USERS_PER_DEVICE_MAX"], v["INSTANCE"] or ""),
         sites=sites,
         shown=shown,
     )

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from pipeline.identity.policy import Policy
 from pipeline.ingest.app import IngestApp
@@ -83,6 +84,7 @@ def run_stitch(settings: Settings) -> int:
             epoch=epoch,
             policy=Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max),
             data_dir=settings.data,
+            group_instance_id=settings.stitch.instance or None,
             web_host=settings.ingest.host,
             web_port=settings.ingest.port,
         )
@@ -114,7 +116,7 @@ def _warehouse(settings: Settings) -> Warehouse:
     return open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
 
 
-def _run(settings: Settings, work: Callable[[], Awaitable[int]]) -> int:
+def _run(settings: Settings, work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     if not settings.log.brokers:
         return _refuse(_NEEDS_KAFKA)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

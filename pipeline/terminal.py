@@ -45,7 +45,7 @@ def journey(actions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _device_names(actions: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """`phone abc123…`: the kind of device, and enough of its ID to tell two apart."""
-    names = {}
+    names: dict[str, str] = {}
     for action in actions:
         known_as = str(action["device"])[2:]
         kind = action["device_type"] or names.get(action["device"], "device").split(" ")[0]

@@ -155,6 +155,7 @@ class Cluster(_Staged):
             "SEAMLINE_LOG": f"kafka://{broker}",
             "SEAMLINE_WAREHOUSE": warehouse,
             "SEAMLINE_PARTITIONS": str(partitions),
+            "SEAMLINE_INSTANCE": "stitch-0",
         }
         super().__init__(environ | _sites(sites), f"http://127.0.0.1:{ports['ingest']}")
         for name, port in ports.items():
