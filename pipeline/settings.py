@@ -126,12 +126,7 @@ SETTINGS: tuple[Setting, ...] = (
         str(limits.USERS_PER_DEVICE_MAX),
         "more is a kiosk: nothing is claimed",
     ),
-    Setting(
-        "INSTANCE",
-        setting_values.name,
-        "",
-        "a stitch worker's name that survives its restart, such as its pod's: no rebalance then",
-    ),
+    Setting("INSTANCE", value.name, "", "a stitch worker's name that survives its restart: no rebalance then"),
 )
 _BY_NAME = {PREFIX + setting.name: setting for setting in SETTINGS}
 
