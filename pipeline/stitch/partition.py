@@ -11,7 +11,7 @@ from pipeline.identity.stitcher import Key, Stamp, stitch
 from pipeline.log.port import DEAD_LETTERS, STITCHED, Append, Record
 from pipeline.model import ACTION_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA
 from pipeline.stitch.pack import packed
-from pipeline.stitch.record import Decoded, action_lines, dead_letter, decode, version_of
+from pipeline.stitch.record import Decoded, action_lines, dead_letters, decode, version_of
 from pipeline.stitch.states import DeviceStates
 
 _encode = msgspec.json.Encoder().encode
@@ -73,7 +73,7 @@ class Partition:
         devices = self._states.load(keys - self._dirty.keys() - self._storing.keys()) | self._storing | self._dirty
         for record, readable in decoded:
             if record.offset in self._poison:
-                self._emit(DEAD_LETTER_SCHEMA, [self._buried(record)])
+                self._emit(DEAD_LETTER_SCHEMA, self._buried(record))
             else:
                 self._fold(record, readable, devices)
             self.position = record.offset + 1
@@ -136,8 +136,8 @@ class Partition:
         self._dirty.update((key, devices[key]) for key in stitched.dirty)
         self._hits += len(readable.heads)
 
-    def _buried(self, record: Record) -> bytes:
-        return dead_letter(record, None, record.value, "stitch_failed", self._poison[record.offset])
+    def _buried(self, record: Record) -> list[bytes]:
+        return dead_letters(record, None, record.value, "stitch_failed", self._poison[record.offset])
 
     def _reset(self) -> None:
         self._dirty: dict[Key, Device] = {}

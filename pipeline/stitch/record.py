@@ -10,13 +10,15 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from pipeline.identity.stitcher import Placed
-from pipeline.limits import OFFSET_BITS
+from pipeline.limits import ID_CHARS_MAX, KIB, OFFSET_BITS, RECORD_BYTES_MAX
 from pipeline.log.port import Record
 from pipeline.model import DEAD_LETTER_SCHEMA, HIT_SCHEMA, DeadLetter, HitHead
 from pipeline.times import iso, ms_of
 
 _heads = msgspec.json.Decoder(HitHead)
 _encode = msgspec.json.Encoder().encode
+_LINE_BYTES_MAX = RECORD_BYTES_MAX - 4 * KIB  # the action made of it must still fit a record
+_PAYLOAD_BYTES_MAX = RECORD_BYTES_MAX // 2  # two thirds of a record once it is base64
 
 
 class Decoded(msgspec.Struct):
@@ -38,26 +40,30 @@ def decode(record: Record) -> Decoded:
     schema = record.headers.get("schema", "")
     if schema != HIT_SCHEMA:
         detail = f"schema: expected {HIT_SCHEMA}, got {schema!r}"
-        return Decoded([], [], [dead_letter(record, None, record.value, "unknown_schema", detail)])
+        return Decoded([], [], dead_letters(record, None, record.value, "unknown_schema", detail))
     decoded = Decoded([], [], [])
     for number, line in enumerate(record.value.split(b"\n")):
         if not line:
             continue
         try:
             head = _heads.decode(line)
-            _check(head)
+            _check(head, line)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            decoded.dead.append(dead_letter(record, number, line, "bad_hit", str(error)))
+            decoded.dead += dead_letters(record, number, line, "bad_hit", str(error))
             continue
         decoded.lines.append(line.rstrip())
         decoded.heads.append(head)
     return decoded
 
 
-def _check(head: HitHead) -> None:
-    """What identity relies on; ValueError names the field."""
+def _check(head: HitHead, line: bytes) -> None:
+    """What identity and the log rely on; ValueError names the field."""
     if not head.workspace or not head.event_id:
         raise ValueError("workspace, event_id: expected text, got none")
+    if len(line) > _LINE_BYTES_MAX:
+        raise ValueError(f"expected at most {_LINE_BYTES_MAX} bytes, got {len(line)}")
+    if len(head.anonymous_id) > ID_CHARS_MAX or len(head.user_id) > ID_CHARS_MAX or len(head.workspace) > ID_CHARS_MAX:
+        raise ValueError(f"workspace, anonymous_id, user_id: expected at most {ID_CHARS_MAX} characters")
     if len(head.ts) != len("2026-11-22T09:00:00.000Z") or head.ts[-1] != "Z":
         raise ValueError(f"ts: expected UTC with milliseconds, got {head.ts!r}")
     ms_of(head.ts)
@@ -72,19 +78,26 @@ def action_lines(lines: Sequence[bytes], placed: Sequence[Placed], version: int)
         yield line[:-1] + person + late + tail
 
 
-def dead_letter(record: Record, line: int | None, payload: bytes, reason: str, detail: str) -> bytes:
-    """The original bytes and where they stand; its ID is a function of that place, so a replay repeats it."""
+def dead_letters(record: Record, line: int | None, payload: bytes, reason: str, detail: str) -> list[bytes]:
+    """The original bytes and where they stand; the ID is a function of that place, so a replay repeats it.
+
+    One line; or, for bytes that no record could hold as base64, several, whose payloads follow one another.
+    """
     source = f"{record.topic}/{record.partition}/{record.offset}" + ("" if line is None else f"/{line}")
-    return _encode(
-        DeadLetter(
-            id=source,
-            source=source,
-            reason=reason,
-            detail=detail[:500],
-            received_at=iso(record.timestamp_ms),
-            payload=base64.b64encode(payload).decode(),
+    parts = [payload[at : at + _PAYLOAD_BYTES_MAX] for at in range(0, len(payload), _PAYLOAD_BYTES_MAX)] or [b""]
+    return [
+        _encode(
+            DeadLetter(
+                id=source if len(parts) == 1 else f"{source}#{number}",
+                source=source,
+                reason=reason,
+                detail=detail[:500] if len(parts) == 1 else f"part {number} of {len(parts)}: {detail[:480]}",
+                received_at=iso(record.timestamp_ms),
+                payload=base64.b64encode(part).decode(),
+            )
         )
-    )
+        for number, part in enumerate(parts, 1)
+    ]
 
 
-__all__ = ["DEAD_LETTER_SCHEMA", "Decoded", "action_lines", "dead_letter", "decode", "version_of"]
+__all__ = ["DEAD_LETTER_SCHEMA", "Decoded", "action_lines", "dead_letters", "decode", "version_of"]

@@ -14,7 +14,7 @@ from pipeline.log.port import DEAD_LETTERS, HITS, STITCH_STATE, Log, Record
 from pipeline.model import DEAD_LETTER_SCHEMA
 from pipeline.stitch.changelog import UnknownState, entries, version_in
 from pipeline.stitch.pack import packed
-from pipeline.stitch.record import dead_letter
+from pipeline.stitch.record import dead_letters
 from pipeline.stitch.worker_cache import StateCache
 from pipeline.stitch.worker_figures import Figures, patiently
 
@@ -79,10 +79,14 @@ class Recovery(Struct, frozen=True):
         except UnknownState as error:
             raise Refused(f"{error}. Run that version, or a newer one.") from error
         if unreadable:
-            lines = [dead_letter(record, u.number, u.line, "bad_state", u.reason) for u in unreadable]
+            lines = [
+                letter for u in unreadable for letter in dead_letters(record, u.number, u.line, "bad_state", u.reason)
+            ]
             await self.log.append(packed(DEAD_LETTERS, record.partition, DEAD_LETTER_SCHEMA, lines))
             self.figures.states_unreadable += len(unreadable)
-            _log.error("%d unreadable states in %s/%d/%d", len(lines), record.topic, record.partition, record.offset)
+            _log.error(
+                "%d unreadable states in %s/%d/%d", len(unreadable), record.topic, record.partition, record.offset
+            )
         return found
 
     async def _positions(self, newest: Mapping[int, int]) -> dict[int, int]:

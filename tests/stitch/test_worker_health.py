@@ -12,6 +12,8 @@ STALLED_MS = 60_000
 
 
 class Said(msgspec.Struct):
+    """A report."""
+
     lag: int = 3
 
 

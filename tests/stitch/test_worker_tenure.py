@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.limits import KIB
+from pipeline.limits import KIB, RECORD_BYTES_MAX
 from pipeline.log.port import DEAD_LETTERS, HITS, STITCHED, Append, Record
 from pipeline.model import ACTION_SCHEMA, DeadLetter, HitHead
 from pipeline.stitch import partition as partition_module
@@ -36,6 +36,12 @@ def parts(log: MemoryLog, tmp_path: Path) -> Iterator[Parts]:
     made = Parts(log, tmp_path)
     yield made
     made.cache.close()
+
+
+def hit_line(**fields: str) -> bytes:
+    """A hit as it should be, but for these fields."""
+    hit = world(14, Shape(hits=1, devices=1)).hits[0].hit()
+    return msgspec.json.encode(msgspec.structs.replace(hit, **fields))
 
 
 @asynccontextmanager
@@ -159,6 +165,10 @@ async def test_poison_is_buried_with_its_bytes_and_its_neighbours_are_stitched(
         (b"[" * 100_000, {"schema": "hit/1"}, "bad_hit"),
         (b"{}", {"schema": "hit/99"}, "unknown_schema"),
         (b"\x00", {"schema": "hit/1"}, "bad_hit"),
+        (b'"' + b"x" * 600_000 + b'"', {"schema": "hit/1"}, "bad_hit"),
+        (hit_line(url="x" * 600_000), {"schema": "hit/1"}, "bad_hit"),
+        (hit_line(user_id="x" * 256), {"schema": "hit/1"}, "bad_hit"),
+        (b"\n".join([b"x" * 100_000] * 9), {}, "unknown_schema"),
     ],
 )
 async def test_what_cannot_be_read_is_a_dead_letter_with_its_bytes(
@@ -172,7 +182,10 @@ async def test_what_cannot_be_read_is_a_dead_letter_with_its_bytes(
     await parts.stitch_all()
 
     letters = [letter_of(line) for line in log.lines(DEAD_LETTERS)]
-    assert [(x.reason, base64.b64decode(x.payload)) for x in letters] == [(reason, value)]
+    assert {x.reason for x in letters} == {reason}
+    assert b"".join(base64.b64decode(x.payload) for x in letters) == value
+    written = [r for (topic, _), records in log.records.items() if topic != HITS for r in records]
+    assert max(len(record.value) for record in written) <= RECORD_BYTES_MAX
     assert answers_in(parts.stitched()) == true_answers(hits)
 
 

@@ -1,0 +1,214 @@
+"""The stitch worker: one process of the group that turns `hits` into `stitched`; it must not know the environment."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Collection
+from pathlib import Path
+
+from msgspec import Struct
+
+from pipeline.identity.policy import Policy
+from pipeline.limits import SECOND_MS
+from pipeline.log.kafka import KafkaLog
+from pipeline.log.port import HITS, STITCH_STATE, STITCHED, TOPICS, LogUnavailable
+from pipeline.stitch.partition import Partition
+from pipeline.stitch.worker_cache import CacheBusy, StateCache
+from pipeline.stitch.worker_checkpoint import Checkpoints
+from pipeline.stitch.worker_faust import Group, stitch_app
+from pipeline.stitch.worker_figures import Figures, patiently
+from pipeline.stitch.worker_health import Health, Progress
+from pipeline.stitch.worker_lane import Lane
+from pipeline.stitch.worker_recovery import Recovery, Refused
+from pipeline.stitch.worker_stitching import Stitching
+from pipeline.stitch.worker_tenure import Pace, Tenure
+
+GROUP = "seamline-stitch"
+STOPPED, CRASHED, REFUSED = 0, 1, 2  # exit codes
+_LOOK_S = 5.0  # how often progress is looked at
+_LEAVE_SHARE = 0.6  # of the time to stop: for the last checkpoint; the rest is for leaving the group
+
+_log = logging.getLogger(__name__)
+
+
+class WorkerSettings(Struct, frozen=True):
+    """`web_port` None: no health pages; 0: any free port. `group_instance_id`: a name that survives restarts."""
+
+    bootstrap: str
+    epoch: int
+    policy: Policy
+    data_dir: Path
+    group: str = GROUP
+    group_instance_id: str | None = None
+    web_host: str = "127.0.0.1"
+    web_port: int | None = None
+    session_timeout_ms: int = 10_000
+    stop_ms_max: int = 10_000
+    stalled_ms: int = 300_000
+    devices_max: int = 200_000  # states in memory, shared by the partitions of this worker
+    pace: Pace = Pace()
+
+
+class Report(Struct, frozen=True):
+    """What the health pages show."""
+
+    partitions: list[int]
+    lag: int | None
+    figures: Figures
+
+
+def run_worker(settings: WorkerSettings) -> int:
+    """Work until SIGTERM or SIGINT, or until something only a restart can mend; the exit code.
+
+    However it ends, it ends within `stop_ms_max`: the client libraries may wait for a broker much longer.
+    """
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        from asyncio import new_event_loop
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        code, deadline = runner.run(_serve(settings))
+    deadline.cancel()
+    return code
+
+
+async def _serve(settings: WorkerSettings) -> tuple[int, threading.Timer]:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    code = STOPPED
+    try:
+        cache = StateCache(settings.data_dir / "stitch")
+    except CacheBusy as busy:
+        _log.error("%s", busy)
+        return REFUSED, threading.Timer(0, lambda: None)
+    log = KafkaLog(settings.bootstrap)
+    worker = StitchWorker(settings, log, cache)
+    work = asyncio.ensure_future(worker.work())
+    await asyncio.wait([work, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    code = _verdict(work)
+    deadline = threading.Timer(settings.stop_ms_max / SECOND_MS, os._exit, (code,))
+    deadline.daemon = True
+    deadline.start()
+    await worker.leave()
+    await log.close()
+    cache.close()
+    return code, deadline
+
+
+def _verdict(work: "asyncio.Future[None]") -> int:
+    if not work.done():
+        work.cancel()
+        return STOPPED
+    error = work.exception()
+    if isinstance(error, Refused):
+        _log.error("refusing to work: %s", error)
+        return REFUSED
+    _log.critical("the worker ends, and should be started again", exc_info=error)
+    return CRASHED
+
+
+class StitchWorker:
+    """Puts the parts together and watches over them."""
+
+    def __init__(self, settings: WorkerSettings, log: KafkaLog, cache: StateCache) -> None:
+        self._settings = settings
+        self._log = log
+        self._cache = cache
+        self._figures = Figures()
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stitching = Stitching(self._begin, self._fail, settings.session_timeout_ms / SECOND_MS / 2)
+        self._app = stitch_app(_group(settings), self._stitching)
+        self._recovery = Recovery(log, cache, settings.group, settings.epoch, settings.policy, self._figures)
+        self._checkpoints = Checkpoints(log, cache, self._app.commit_positions, self._figures)
+        self._progress = Progress(settings.stalled_ms, asyncio.get_running_loop().time())
+        self._health = Health(self._alive, lambda: self._stitching.ready, self._report)
+
+    async def work(self) -> None:
+        """Until cancelled. Raises Refused, or whatever makes a restart necessary."""
+        if self._settings.web_port is not None:
+            port = await self._health.start(self._settings.web_host, self._settings.web_port)
+            _log.info("health on http://%s:%d/health/ready", self._settings.web_host, port)
+        await patiently("topics", self._check_topics, self._figures)
+        tasks = [asyncio.ensure_future(self._run_app()), asyncio.ensure_future(self._watch())]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def leave(self) -> None:
+        """A last checkpoint, then out of the group."""
+        within_s = self._settings.stop_ms_max / SECOND_MS * _LEAVE_SHARE
+        if not await self._stitching.close(within_s):
+            _log.warning("stopped without a last checkpoint: what it held is read again")
+        if self._app.started:
+            await self._app.stop()
+        await self._health.close()
+
+    async def _begin(self, partitions: Collection[int]) -> Tenure:
+        settings = self._settings
+        positions = await self._recovery.recover(partitions)
+        devices_max = settings.devices_max // max(1, len(partitions))
+        lanes = []
+        for number, position in positions.items():
+            states = self._cache.states(settings.policy, devices_max)
+            partition = Partition(number, settings.policy, settings.epoch, states, position)
+            lanes.append(Lane(partition, settings.epoch))
+        self._figures.assignments += 1
+        return Tenure(lanes, self._log, self._checkpoints.store, self._figures, settings.pace)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
+    async def _run_app(self) -> None:
+        """Raises when Faust, or what it runs, has ended."""
+        starting = asyncio.ensure_future(self._app.start())
+        ended = asyncio.ensure_future(self._app.wait_until_stopped())
+        await asyncio.wait([self._failure, ended], return_when=asyncio.FIRST_COMPLETED)
+        starting.cancel()
+        if self._failure.done():
+            await self._failure
+        raise self._app.crash_reason or RuntimeError("Faust stopped by itself")
+
+    async def _check_topics(self) -> None:
+        if missing := [topic for topic in TOPICS if not await self._log.exists(topic)]:
+            raise Refused(f"Kafka has no topic {', '.join(missing)}: run `seamline migrate` once.")
+        counts = {topic: await self._log.partitions(topic) for topic in TOPICS}
+        fewest = min(counts.values())
+        if fewest < counts[HITS] or counts[STITCHED] != counts[HITS] or counts[STITCH_STATE] != counts[HITS]:
+            raise Refused(
+                f"partitions: {counts}; {STITCHED} and {STITCH_STATE} need those of {HITS}, no fewer elsewhere"
+            )
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                spans = await self._log.span(HITS)
+                ends = {number: end for number, (_, end) in spans.items()}
+            except LogUnavailable:
+                ends = None
+            self._progress.look(self._stitching.folded, ends, asyncio.get_running_loop().time())
+            await asyncio.sleep(_LOOK_S)
+
+    def _alive(self) -> bool:
+        return self._progress.alive(asyncio.get_running_loop().time())
+
+    def _report(self) -> Report:
+        return Report(sorted(self._stitching.positions), self._progress.lag, self._figures)
+
+
+def _group(settings: WorkerSettings) -> Group:
+    return Group(
+        bootstrap=settings.bootstrap,
+        name=settings.group,
+        instance_id=settings.group_instance_id,
+        session_timeout_ms=settings.session_timeout_ms,
+        commit_timeout_ms=settings.session_timeout_ms,
+        folder=settings.data_dir / "faust",
+    )
