@@ -1,0 +1,1 @@
+"""ClickHouse, in this process or on a server: one client, the same SQL, numbered migrations."""

@@ -1,0 +1,189 @@
+"""Everything that is asked of ClickHouse, with every setting said aloud; it must not know who asks.
+
+Defaults differ between server versions (26.2 turned on async_insert and deduplication), so none is relied upon.
+"""
+
+import uuid
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.limits import MIB, QUERY_ROWS_MAX, QUERY_SECONDS_MAX
+from pipeline.warehouse import epochs
+from pipeline.warehouse.address import parse
+from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
+from pipeline.warehouse.guard import refusal
+from pipeline.warehouse.handles import Handles, Settings
+
+QUERY_BYTES_MAX = 64 * MIB  # of one answer
+QUERY_MEMORY_BYTES_MAX = 2048 * MIB  # of one report: inside `seamline up` the engine shares memory with the pipeline
+TABLES = frozenset({"action_log", "links_staged", "dead_letters", "log_epochs", "migrations"})
+
+_TIMES = {"session_timezone": "UTC", "date_time_input_format": "best_effort", "date_time_output_format": "iso"}
+_READ = {
+    **_TIMES,
+    "do_not_merge_across_partitions_select_final": "1",  # safe: the day is in the key, its month is the partition
+    "optimize_move_to_prewhere_if_final": "1",  # moves conditions on the key only
+    "output_format_json_quote_64bit_integers": "0",
+    "output_format_json_quote_denormals": "0",
+    "output_format_json_escape_forward_slashes": "0",
+    "output_format_json_validate_utf8": "1",
+    "join_use_nulls": "0",
+}
+_INSERT = {
+    **_TIMES,
+    "async_insert": "0",  # an insert that has returned can be read by the statement after it
+    "wait_for_async_insert": "1",
+    "insert_deduplicate": "0",  # the key deduplicates; a block token would swallow rows re-inserted after an erasure
+    "deduplicate_insert": "disable",
+    "deduplicate_blocks_in_dependent_materialized_views": "0",
+    "materialized_views_ignore_errors": "0",
+    "input_format_skip_unknown_fields": "1",  # a newer writer may send more
+    "input_format_defaults_for_omitted_fields": "1",  # the log leaves defaults out
+    "input_format_null_as_default": "1",
+    "input_format_json_read_objects_as_strings": "1",  # properties and traits are kept as their text
+    "input_format_allow_errors_num": "0",
+    "input_format_allow_errors_ratio": "0",
+    "max_partitions_per_insert_block": "0",  # a backfill of ten years is 120 months
+    "do_not_merge_across_partitions_select_final": "1",
+}
+
+
+class Result(Struct, frozen=True):
+    """An answer: column names, and rows of JSON values (times as ISO text, UUIDs as text)."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+
+
+class Warehouse:
+    """One ClickHouse database. Safe to use from several threads; every call blocks.
+
+    Every method raises WarehouseUnavailable (later) or WarehouseRefused (never like this).
+    """
+
+    def __init__(self, handles: Handles) -> None:
+        self._handles = handles
+        self._table_functions: frozenset[str] = frozenset()
+
+    def insert_rows(self, table: str, ndjson: bytes) -> None:
+        """Store newline-delimited JSON objects; the same rows again change nothing.
+
+        RowsRefused when one of them can never be stored; then some of the others may have been.
+        """
+        if table not in TABLES:
+            raise ValueError(f"no table for inserts: {table}")
+        with self._handles.lend(_INSERT) as client:
+            client.raw_insert(table, insert_block=ndjson, fmt="JSONEachRow")
+
+    def apply_links(self, batch: str) -> None:
+        """Give the rows that this batch of `links_staged` covers to whom the links say; twice is once."""
+        sql = files(__package__).joinpath("sql", "apply_links.sql").read_text()
+        with self._handles.lend(_INSERT) as client:
+            client.command(sql, {"batch": batch})
+
+    def query(
+        self,
+        sql: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        rows_max: int = QUERY_ROWS_MAX,
+        seconds_max: float = QUERY_SECONDS_MAX,
+        readonly: bool = True,
+    ) -> Result:
+        """Answer one SELECT. Past `rows_max` or `seconds_max` it is refused, never cut.
+
+        With `readonly` the text may come from anybody: it can change nothing and reach nothing outside the database.
+        """
+        body = self._read(sql, params, _limits(rows_max, seconds_max, readonly), "JSONCompactEachRowWithNames")
+        head, *rows = (msgspec.json.decode(line) for line in body.splitlines())
+        return Result(head, rows)
+
+    def query_json(
+        self,
+        sql: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        rows_max: int = QUERY_ROWS_MAX,
+        seconds_max: float = QUERY_SECONDS_MAX,
+        readonly: bool = True,
+    ) -> bytes:
+        """The same answer as newline-delimited JSON objects."""
+        return self._read(sql, params, _limits(rows_max, seconds_max, readonly), "JSONEachRow")
+
+    def command(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
+        """Run one statement of our own that answers nothing."""
+        with self._handles.lend(_INSERT) as client:
+            client.command(sql, dict(params or {}))
+
+    def create_database(self) -> None:
+        """Make the database of the URL if it is not there."""
+        self._handles.create_database()
+
+    def register_log(self, log_id: str, topic: str) -> int:
+        """The epoch of this log, given when it is first seen: at least 1, the same ever after."""
+        return epochs.epoch_of(log_id, topic, self._own, lambda epoch: self._store_epoch(topic, log_id, epoch))
+
+    def new_epoch(self, topic: str) -> int:
+        """A higher epoch for a log that has no identity of its own yet."""
+        return self.register_log(str(uuid.uuid4()), topic)
+
+    def current_epoch(self, topic: str) -> int | None:
+        """The newest epoch of a topic; nothing before the first."""
+        return epochs.newest(topic, self._own)
+
+    def ping(self) -> bool:
+        """Whether it answers SQL now."""
+        try:
+            return self._own("SELECT 1", {}) == [[1]]
+        except WarehouseUnavailable:
+            return False
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._handles.close()
+
+    def _own(self, sql: str, params: Mapping[str, Any]) -> list[list[Any]]:
+        return self.query(sql, params, readonly=False).rows
+
+    def _store_epoch(self, topic: str, log_id: str, epoch: int) -> None:
+        self.insert_rows("log_epochs", msgspec.json.encode({"topic": topic, "log_id": log_id, "epoch": epoch}))
+
+    def _read(self, sql: str, params: Mapping[str, Any] | None, settings: Settings, fmt: str) -> bytes:
+        sql = sql.strip().rstrip(";")
+        with self._handles.lend(settings) as client:
+            if "readonly" in settings:
+                self._refuse_escapes(sql, client)
+            return client.raw_query(sql, dict(params or {}), fmt=fmt)
+
+    def _refuse_escapes(self, sql: str, client: Any) -> None:
+        if not self._table_functions:
+            listing = client.raw_query("SELECT name FROM system.table_functions", fmt="TSVRaw")
+            self._table_functions = frozenset(listing.decode().split())
+        printed = client.raw_query("SELECT formatQuery({sql:String})", {"sql": sql}, fmt="TSVRaw").decode()
+        why = refusal(printed, self._table_functions)
+        if why:
+            raise WarehouseRefused(why, "NOT_ALLOWED")
+
+
+def open_warehouse(url: str, *, password: str = "") -> Warehouse:
+    """The warehouse behind `chdb:///path[?database=name]` or `clickhouse[s]://user@host:port/database`.
+
+    Nothing is opened yet: the first call connects. ValueError when the URL is neither.
+    """
+    return Warehouse(Handles(parse(url), password))
+
+
+def _limits(rows_max: int, seconds_max: float, readonly: bool) -> Settings:
+    limits = {
+        "max_execution_time": str(seconds_max),
+        "timeout_overflow_mode": "throw",
+        "max_result_rows": str(rows_max),
+        "max_result_bytes": str(QUERY_BYTES_MAX),
+        "result_overflow_mode": "throw",
+        "max_memory_usage": str(QUERY_MEMORY_BYTES_MAX),
+    }
+    return {**_READ, **limits, **({"readonly": "1"} if readonly else {})}

@@ -1,0 +1,46 @@
+"""Which epoch a log's versions stand in; it must not know what a log is.
+
+An epoch is given once and only ever rises. Two processes that register the same log at once get the same epoch; two
+that register different logs at once see the collision after writing, and the one that sees it moves up.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Query = Callable[[str, Mapping[str, Any]], list[list[Any]]]
+EPOCH_MAX = 2**16 - 1
+_TRIES_MAX = 16
+
+_ALL = "SELECT topic, log_id, epoch FROM log_epochs FINAL ORDER BY epoch, topic, log_id"
+
+
+def epoch_of(log_id: str, topic: str, query: Query, insert: Callable[[int], None]) -> int:
+    """The epoch of this log; the next free one, stored by `insert`, when the log is new."""
+    known = _known(query)
+    if (topic, log_id) in known:
+        return known[topic, log_id]
+    for _ in range(_TRIES_MAX):
+        insert(_next(known))
+        known = _known(query)
+        mine = known[topic, log_id]
+        sharing = sorted(log for log, epoch in known.items() if epoch == mine)
+        if len(sharing) == 1:
+            return mine
+        known[topic, log_id] = _next(known) - 1 + sharing.index((topic, log_id))  # two that see each other part ways
+    raise RuntimeError(f"no epoch of its own for {topic} after {_TRIES_MAX} tries")
+
+
+def newest(topic: str, query: Query) -> int | None:
+    """The highest epoch of a topic; nothing when none was ever given."""
+    return max((epoch for (name, _), epoch in _known(query).items() if name == topic), default=None)
+
+
+def _known(query: Query) -> dict[tuple[str, str], int]:
+    return {(topic, log_id): epoch for topic, log_id, epoch in query(_ALL, {})}
+
+
+def _next(known: Mapping[tuple[str, str], int]) -> int:
+    epoch = max(known.values(), default=0) + 1
+    if epoch > EPOCH_MAX:
+        raise RuntimeError(f"all {EPOCH_MAX} log epochs are used")
+    return epoch

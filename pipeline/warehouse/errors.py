@@ -1,0 +1,86 @@
+"""What a warehouse says no with, and whether asking again can help; it must not know who asked."""
+
+from clickhouse_connect.driver.exceptions import Error, ProgrammingError
+
+# The bytes of a row are at fault: the same row is refused for ever. Numbers and names from ClickHouse's ErrorCodes.cpp.
+ROW_CODES = {
+    6: "CANNOT_PARSE_TEXT",
+    25: "CANNOT_PARSE_ESCAPE_SEQUENCE",
+    26: "CANNOT_PARSE_QUOTED_STRING",
+    27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+    33: "CANNOT_READ_ALL_DATA",
+    38: "CANNOT_PARSE_DATE",
+    41: "CANNOT_PARSE_DATETIME",
+    53: "TYPE_MISMATCH",
+    69: "ARGUMENT_OUT_OF_BOUND",
+    70: "CANNOT_CONVERT_TYPE",
+    72: "CANNOT_PARSE_NUMBER",
+    117: "INCORRECT_DATA",
+    130: "CANNOT_READ_ARRAY_FROM_TEXT",
+    131: "TOO_LARGE_STRING_SIZE",
+    306: "TOO_DEEP_RECURSION",
+    321: "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
+    349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
+    376: "CANNOT_PARSE_UUID",
+    407: "DECIMAL_OVERFLOW",
+    467: "CANNOT_PARSE_BOOL",
+    469: "VIOLATED_CONSTRAINT",
+    626: "CANNOT_SKIP_UNKNOWN_FIELD",
+    632: "UNEXPECTED_DATA_AFTER_PARSED_VALUE",
+    691: "UNKNOWN_ELEMENT_OF_ENUM",
+}
+# The server is at fault, full, away or not ready: the same request may succeed later.
+SERVER_CODES = {
+    74: "CANNOT_READ_FROM_FILE_DESCRIPTOR",
+    75: "CANNOT_WRITE_TO_FILE_DESCRIPTOR",
+    76: "CANNOT_OPEN_FILE",
+    95: "CANNOT_READ_FROM_SOCKET",
+    173: "CANNOT_ALLOCATE_MEMORY",
+    201: "QUOTA_EXCEEDED",
+    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    203: "NO_FREE_CONNECTION",
+    209: "SOCKET_TIMEOUT",
+    210: "NETWORK_ERROR",
+    236: "ABORTED",
+    241: "MEMORY_LIMIT_EXCEEDED",
+    242: "TABLE_IS_READ_ONLY",
+    243: "NOT_ENOUGH_SPACE",
+    252: "TOO_MANY_PARTS",
+    279: "ALL_CONNECTION_TRIES_FAILED",
+    285: "TOO_FEW_LIVE_REPLICAS",
+    319: "UNKNOWN_STATUS_OF_INSERT",
+    364: "RECEIVED_ERROR_TOO_MANY_REQUESTS",
+    394: "QUERY_WAS_CANCELLED",
+    425: "SYSTEM_ERROR",
+    473: "DEADLOCK_AVOIDED",
+    692: "TOO_MANY_MUTATIONS",
+    999: "KEEPER_EXCEPTION",
+}
+
+
+class WarehouseUnavailable(Exception):
+    """No answer, or one that says later; what was sent may have been stored. Retrying is safe."""
+
+
+class WarehouseRefused(Exception):
+    """The warehouse understood and will not: bad SQL, a limit, a missing table. Retrying alone does not help."""
+
+    def __init__(self, message: str, name: str = "REFUSED") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class RowsRefused(WarehouseRefused):
+    """At least one row of an insert can never be stored; which one, the inserter has to find."""
+
+
+def verdict(error: Error) -> WarehouseUnavailable | WarehouseRefused:
+    """What a client's exception means. Without a ClickHouse code it came from the network or a proxy."""
+    message, code = str(error), error.code
+    if code is None and not isinstance(error, ProgrammingError):
+        return WarehouseUnavailable(message)
+    if code in SERVER_CODES:
+        return WarehouseUnavailable(message)
+    if code in ROW_CODES:
+        return RowsRefused(message, ROW_CODES[code])
+    return WarehouseRefused(message, error.name or "REFUSED")

@@ -1,0 +1,131 @@
+"""Connections with their settings fixed at opening, lent one at a time; it must not know what is asked through them.
+
+A handle that failed is closed, never lent again: after an error the embedded engine may put the left-over output of the
+failed query in front of the next answer, and a socket may be half read.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import Error
+
+from pipeline.warehouse.address import Embedded, Server
+from pipeline.warehouse.errors import WarehouseUnavailable, verdict
+
+Settings = Mapping[str, str]
+IDLE_MAX = 8  # kept open a set of settings; more may be open while in use
+CONNECT_SECONDS = 10
+REPLY_SECONDS = 300  # an insert behind a full merge queue is slow, not lost
+OPTIONAL = frozenset({"deduplicate_insert"})  # younger than the oldest server we speak to
+
+
+class Handles:
+    """Idle connections to one database, by their settings. Safe to use from several threads."""
+
+    def __init__(self, address: Embedded | Server, password: str = "") -> None:
+        self._address = address
+        self._password = password
+        self._idle: dict[tuple[tuple[str, str], ...], list[Client]] = {}
+        self._anchor: Client | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextmanager
+    def lend(self, settings: Settings) -> Iterator[Client]:
+        """A connection nobody else uses meanwhile. The errors of its user too come out as ours."""
+        key = tuple(settings.items())
+        try:
+            with self._lock:
+                if self._closed:
+                    raise WarehouseUnavailable("the warehouse has been closed")
+                client = self._idle[key].pop() if self._idle.get(key) else None
+            client = client or self._open(self._address.database, settings)
+        except Error as error:
+            raise verdict(error) from error
+        try:
+            yield client
+        except BaseException as error:
+            client.close()
+            if isinstance(error, Error):
+                raise verdict(error) from error
+            raise
+        self._give_back(key, client)
+
+    def create_database(self) -> None:
+        """Make the database if it is not there. A user who may not create one must find it there."""
+        database = self._address.database.replace("`", "")
+        try:
+            client = self._open("default", {})
+            try:
+                known = client.command("SELECT count() FROM system.databases WHERE name = {n:String}", {"n": database})
+                if not known:
+                    client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+            finally:
+                client.close()
+        except Error as error:
+            raise verdict(error) from error
+
+    def close(self) -> None:
+        """Close what is idle; what is lent is closed when it comes back."""
+        with self._lock:
+            self._closed = True
+            idle = [client for clients in self._idle.values() for client in clients]
+            self._idle.clear()
+            anchor, self._anchor = self._anchor, None
+        for client in [*idle, *([anchor] if anchor else [])]:
+            client.close()
+
+    def _give_back(self, key: tuple[tuple[str, str], ...], client: Client) -> None:
+        with self._lock:
+            idle = self._idle.setdefault(key, [])
+            keep = not self._closed and len(idle) < IDLE_MAX
+            if keep:
+                idle.append(client)
+        if not keep:
+            client.close()
+
+    def _open(self, database: str, settings: Settings) -> Client:
+        if isinstance(self._address, Embedded):
+            return self._open_embedded(self._address, database, settings)
+        client = clickhouse_connect.get_client(
+            interface="https" if self._address.secure else "http",
+            host=self._address.host,
+            port=self._address.port,
+            username=self._address.user,
+            password=self._password,
+            database=database,
+            autogenerate_session_id=False,
+            connect_timeout=CONNECT_SECONDS,
+            send_receive_timeout=REPLY_SECONDS,
+            query_retries=0,
+            show_clickhouse_errors="scrub",
+        )
+        return _fix(client, settings)
+
+    def _open_embedded(self, address: Embedded, database: str, settings: Settings) -> Client:
+        """The first one stays open until the end: the engine stops when its last connection closes."""
+        options: dict[str, Any] = {"interface": "chdb", "path": address.path, "show_clickhouse_errors": "scrub"}
+        with self._lock:
+            if self._anchor is None:
+                try:
+                    self._anchor = clickhouse_connect.get_client(**options)
+                except Error as error:
+                    raise WarehouseUnavailable(f"cannot open {address.path}: {error}") from error
+                self._anchor.command(f"CREATE DATABASE IF NOT EXISTS `{address.database.replace('`', '')}`")
+        return _fix(clickhouse_connect.get_client(database=database, **options), settings)
+
+
+def _fix(client: Client, settings: Settings) -> Client:
+    """Give the connection its settings, in order: `readonly`, after which nothing can be set, has to come last."""
+    try:
+        for name, value in settings.items():
+            if name not in OPTIONAL or name in client.server_settings:
+                client.set_client_setting(name, value)
+    except BaseException:
+        client.close()
+        raise
+    return client

@@ -1,0 +1,15 @@
+-- What could not be processed, with its original bytes. The id is made from where the bytes stand, so that the same
+-- failure met twice is one row.
+CREATE TABLE IF NOT EXISTS dead_letters
+(
+    id          String,
+    source      String                  COMMENT 'where the bytes stand: topic/partition/offset[/line]',
+    reason      LowCardinality(String)  COMMENT 'a stable code',
+    detail      String                  CODEC(ZSTD(1)),
+    received_at DateTime64(3, 'UTC'),
+    workspace   LowCardinality(String),
+    site_id     LowCardinality(String),
+    payload     String                  CODEC(ZSTD(3)) COMMENT 'the original bytes, base64'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY id;
