@@ -13,7 +13,8 @@ from pipeline.limits import PUBLISH_SKEW_MS_MAX
 class Device:
     """Everything remembered of a device somebody signed in on; a device that never signs in has no state.
 
-    first_ms: log time of the record with its first fact (0: no fact yet). newest_ms: its newest fact.
+    first_ms: log time of the record with its first fact (0: no fact yet). newest_ms: its newest fact, counted no later
+    than the log took it: a clock an hour ahead would make a hit that is a lookback late an hour too late.
     included: version of the last record folded. settled_ms: the newest fact of records whose offsets are committed;
     (pending_ms, pending_version): what settles next.
     """
