@@ -1,0 +1,1 @@
+"""The pure core against the text of its rules."""
