@@ -75,12 +75,23 @@ class RowsRefused(WarehouseRefused):
 
 
 def verdict(error: Error) -> WarehouseUnavailable | WarehouseRefused:
-    """What a client's exception means. Without a ClickHouse code it came from the network or a proxy."""
+    """What a client's exception means. Without a ClickHouse code it came from the network or a proxy.
+
+    Raise it `from None`: the client's own exceptions carry the URL, and with it the parameters of the query.
+    """
     message, code = str(error), error.code
     if code is None and not isinstance(error, ProgrammingError):
-        return WarehouseUnavailable(message)
+        return WarehouseUnavailable(f"{message}: {_root(error)}")
     if code in SERVER_CODES:
         return WarehouseUnavailable(message)
     if code in ROW_CODES:
         return RowsRefused(message, ROW_CODES[code])
     return WarehouseRefused(message, error.name or "REFUSED")
+
+
+def _root(error: BaseException) -> str:
+    """What the operating system said, if that is what it was."""
+    cause = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__ or cause
+    return str(cause) if isinstance(cause, OSError) else type(cause).__name__

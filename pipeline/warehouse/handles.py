@@ -4,6 +4,7 @@ A handle that failed is closed, never lent again: after an error the embedded en
 failed query in front of the next answer, and a socket may be half read.
 """
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ Settings = Mapping[str, str]
 IDLE_MAX = 8  # kept open a set of settings; more may be open while in use
 CONNECT_SECONDS = 10
 REPLY_SECONDS = 300  # an insert behind a full merge queue is slow, not lost
+# Both log the URL of a failed request, and with it the parameters of the query: somebody's user ID.
+for _name in ("clickhouse_connect", "urllib3.connectionpool"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
 OPTIONAL = frozenset({"deduplicate_insert"})  # younger than the oldest server we speak to
 
 
@@ -45,13 +50,13 @@ class Handles:
                 client = self._idle[key].pop() if self._idle.get(key) else None
             client = client or self._open(self._address.database, settings)
         except Error as error:
-            raise verdict(error) from error
+            raise verdict(error) from None
         try:
             yield client
         except BaseException as error:
             client.close()
             if isinstance(error, Error):
-                raise verdict(error) from error
+                raise verdict(error) from None
             raise
         self._give_back(key, client)
 
@@ -67,7 +72,7 @@ class Handles:
             finally:
                 client.close()
         except Error as error:
-            raise verdict(error) from error
+            raise verdict(error) from None
 
     def close(self) -> None:
         """Close what is idle; what is lent is closed when it comes back."""
