@@ -1,0 +1,89 @@
+"""Whatever arrives on whatever route: an answer, no exception; every hit is valid, every item accounted for."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.protocols.request import Outcome
+from tests.protocols.build import SECRET, TOKEN, UUID, answer, request, sites
+
+EXAMPLES = 150
+_SITES = sites(bots="refuse", dnt=True, illegal_ids=["x"])
+_WORDS = """
+idsite rec uid _id cid cdt cdo cip country e_c e_a c_n idgoal revenue ec_items cvar url urlref action_name ping ca lang ua
+requests token_auth send_image user userId deviceName triggered_at f path domain amount type name event_id anonymous_id
+user_id ts sent_at holds referrer title language currency properties traits key rand search link download pf_net
+"""
+_NAMES = st.sampled_from(_WORDS.split())
+_TEXT = st.text(max_size=20) | st.sampled_from(
+    ["1", "0", "-1", "null", "NaN", "\0", "\ud800", "é" * 300, "x" * 9_000, TOKEN, "{}"]
+)
+_SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | _TEXT
+_JSON: st.SearchStrategy[Any] = st.recursive(
+    _SCALAR,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_NAMES | _TEXT, inner, max_size=5),
+    max_leaves=25,
+)
+_FORM = st.dictionaries(_NAMES | _TEXT, _TEXT, max_size=12).map(
+    lambda form: "&".join(
+        f"{quote(k, errors='replace')}={quote(v, errors='replace')}" for k, v in form.items()
+    ).encode()
+)
+_BODY = (
+    st.binary(max_size=200)
+    | _FORM
+    | st.one_of(_JSON, st.lists(st.dictionaries(_NAMES, _JSON, max_size=8), max_size=4)).map(
+        lambda v: json.dumps(v).encode()
+    )
+    | st.lists(_JSON, max_size=4).map(lambda entries: json.dumps({"requests": entries}).encode())
+)
+_HEADERS = st.dictionaries(
+    st.sampled_from(
+        ["user-agent", "accept-language", "referer", "cookie", "dnt", "origin", "sec-gpc", "authorization"]
+    ),
+    st.text(st.characters(max_codepoint=255), max_size=30)
+    | st.sampled_from(["1", f"Bearer {SECRET}", "Bearer page-key"]),
+)
+_PATHS = st.sampled_from(["/v1/hits", "/matomo.php", "/x/piwik.php", f"/webhooks/{UUID}", "/webhooks/nope"])
+_PREFIXES = st.sampled_from([b"", b"idsite=1&rec=1", b"idsite=1&rec=1&rand=3&", b"key=page-key&", b"f=script&"])
+
+
+def _answered(method: str, path: str, query: bytes, body: bytes, headers: dict[str, str]) -> Outcome:
+    return answer(request(method, path, query, body, headers), _SITES)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.sampled_from(["GET", "POST"]), _PATHS, _PREFIXES, st.binary(max_size=60) | _FORM, _BODY, _HEADERS)
+def test_nothing_breaks_a_protocol(
+    method: str, path: str, prefix: bytes, query: bytes, body: bytes, headers: dict[str, str]
+) -> None:
+    """A status below 500; every hit passes the model (checked in `answer`); labels of counts stay short."""
+    outcome = _answered(method, path, prefix + query, body, headers)
+
+    assert 200 <= outcome.reply.status < 500
+    assert all(len(count.detail) <= 100 for count in outcome.counts)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.lists(st.dictionaries(_NAMES, _JSON, max_size=8), max_size=6))
+def test_every_native_item_is_accepted_or_rejected(items: list[dict[str, Any]]) -> None:
+    """Each exactly once, and the reply says which."""
+    outcome = _answered("POST", "/v1/hits", b"key=page-key", json.dumps(items).encode(), {})
+    told = json.loads(outcome.reply.body)
+
+    assert told["accepted"] == len(outcome.hits)
+    assert told["accepted"] + len(told["rejected"]) == len(items)
+    assert [r["index"] for r in told["rejected"]] == sorted({r["index"] for r in told["rejected"]})
+    assert len(told["rejected"]) == sum(count.outcome == "rejected" for count in outcome.counts)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.sampled_from(["/v1/hits", "/matomo.php", f"/webhooks/{UUID}"]), _PREFIXES, _FORM, _BODY)
+def test_the_same_request_is_the_same_answer(path: str, prefix: bytes, query: bytes, body: bytes) -> None:
+    """A protocol is a function: no clock, no chance, no memory of its own."""
+    first, again = (_answered("POST", path, prefix + b"&" + query, body, {}) for _ in range(2))
+
+    assert first == again
