@@ -36,10 +36,10 @@ def accounts() -> tuple[Account, ...]:
 
 
 @cache
-def site() -> Mapping[str, Page]:
-    """Every page and file of the demo by its path, read and filled once."""
+def site(customers: tuple[Account, ...] | None = None) -> Mapping[str, Page]:
+    """Every page and file of the demo by its path, read and filled once. `customers`: who may sign in instead."""
     items = [item | {"tint": at % 4 + 1} for at, item in enumerate(_catalogue()["items"])]
-    choices = [one._asdict() | {"initials": "".join(word[0] for word in one.name.split())} for one in accounts()]
+    choices = [one._asdict() | {"initials": _initials(one.name)} for one in customers or accounts()]
     return {
         ROOT: _file("stage.html"),
         SHOP: _shop_page("Shop", "listing", cards=_each("card", items)),
@@ -49,6 +49,10 @@ def site() -> Mapping[str, Page]:
         **{ROOT + name: _file(name) for name in ("stage.css", "stage.js", "shop.css", "shop.js", "tracker.js")},
         **{f"{ROOT}art/{art.name}": _file(f"art/{art.name}") for art in (_FOLDER / "art").iterdir()},
     }
+
+
+def _initials(name: str) -> str:
+    return "".join(word[0] for word in name.split())
 
 
 def _catalogue() -> dict[str, list[dict[str, str]]]:
