@@ -21,7 +21,7 @@ from pipeline.stitch.worker_faust import Group, stitch_app
 from pipeline.stitch.worker_figures import Figures, patiently
 from pipeline.stitch.worker_health import Health, Progress
 from pipeline.stitch.worker_lane import Lane
-from pipeline.stitch.worker_recovery import Recovery, Refused
+from pipeline.stitch.worker_recovery import Recovery, Refused, made_anew
 from pipeline.stitch.worker_stitching import Stitching
 from pipeline.stitch.worker_tenure import Pace, Tenure
 
@@ -187,14 +187,24 @@ class StitchWorker:
             )
 
     async def _watch(self) -> None:
+        """Raises Refused when hits end before where they once ended: other records take the offsets that were read."""
+        seen: dict[int, int] = {}
         while True:
-            try:
-                spans = await self._log.span(HITS)
-                ends = {number: end for number, (_, end) in spans.items()}
-            except LogUnavailable:
-                ends = None
+            seen |= self._stitching.folded or {}
+            ends = await self._ends()
             self._progress.look(self._stitching.folded, ends, asyncio.get_running_loop().time())
+            for number, end in (ends or {}).items():
+                if end < seen.get(number, 0):
+                    raise Refused(made_anew(number, end, seen[number], self._settings.epoch))
+            seen |= ends or {}
             await asyncio.sleep(_LOOK_S)
+
+    async def _ends(self) -> dict[int, int] | None:
+        """Where hits end; None when the log does not answer."""
+        try:
+            return {number: end for number, (_, end) in (await self._log.span(HITS)).items()}
+        except LogUnavailable:
+            return None
 
     def _alive(self) -> bool:
         return self._progress.alive(asyncio.get_running_loop().time())

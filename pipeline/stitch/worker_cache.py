@@ -9,18 +9,31 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.identity.device import Device
 from pipeline.identity.policy import Policy
 from pipeline.identity.stitcher import Key
 from pipeline.stitch.states import SAVE, SCHEMA, DeviceStates, Row, rows
 
-_POSITIONS = """
-CREATE TABLE IF NOT EXISTS changelog_positions (partition INTEGER PRIMARY KEY, position INTEGER NOT NULL)
+_MARKS = """
+CREATE TABLE IF NOT EXISTS changelog_marks (
+  partition INTEGER PRIMARY KEY, position INTEGER NOT NULL, version INTEGER NOT NULL
+)
 """
-_MOVE = "INSERT OR REPLACE INTO changelog_positions (partition, position) VALUES (?, ?)"
-_POSITION = "SELECT position FROM changelog_positions WHERE partition = ?"
+_MARK = """
+INSERT INTO changelog_marks (partition, position, version) VALUES (?, ?, ?)
+ON CONFLICT (partition) DO UPDATE SET position = excluded.position, version = max(version, excluded.version)
+"""
+_MARKED = "SELECT position, version FROM changelog_marks WHERE partition = ?"
 _FILE = "stitch-state.sqlite"
+
+
+class Mark(NamedTuple):
+    """How far the cache goes: the next changelog offset to read, and the newest hits version in what was read."""
+
+    position: int = 0
+    version: int = 0
 
 
 class CacheBusy(Exception):
@@ -45,28 +58,28 @@ class StateCache:
         self._writer.execute("PRAGMA journal_mode=WAL")
         self._writer.execute("PRAGMA synchronous=NORMAL")  # never torn; what power loss takes, the changelog has
         self._writer.execute(SCHEMA)
-        self._writer.execute(_POSITIONS)
+        self._writer.execute(_MARKS)
         self._reader = self._connect()
 
-    def position(self, partition: int) -> int | None:
-        """The next changelog offset to read; None when nothing of that partition was ever read."""
+    def mark(self, partition: int) -> Mark:
+        """How far the cache has that partition's changelog."""
         with self._writing:
-            row = self._writer.execute(_POSITION, (partition,)).fetchone()
-        return None if row is None else int(row[0])
+            row = self._writer.execute(_MARKED, (partition,)).fetchone()
+        return Mark(*row) if row else Mark()
 
     def states(self, policy: Policy, devices_max: int) -> DeviceStates:
         """What a partition folds into: at most `devices_max` devices of it in memory."""
         return DeviceStates(self._reader, policy, devices_max)
 
-    def save(self, states: Sequence[Row], positions: Mapping[int, int]) -> None:
-        """Replace the rows and move the positions, in one transaction."""
+    def save(self, states: Sequence[Row], marks: Mapping[int, Mark]) -> None:
+        """Replace the rows and move the marks, in one transaction."""
         with self._writing, self._writer:
             self._writer.execute("BEGIN")
             self._writer.executemany(SAVE, states)
-            self._writer.executemany(_MOVE, list(positions.items()))
+            self._writer.executemany(_MARK, [(partition, *mark) for partition, mark in marks.items()])
 
-    def join(self, partition: int, found: Iterable[tuple[Key, Device]], position: int, policy: Policy) -> None:
-        """Merge states of the changelog into the rows, never replacing one, and move the position."""
+    def join(self, partition: int, found: Iterable[tuple[Key, Device]], mark: Mark, policy: Policy) -> None:
+        """Merge states of the changelog into the rows, never replacing one, and move the mark."""
         merged: dict[Key, Device] = {}
         for key, device in found:
             if key in merged:
@@ -77,7 +90,7 @@ class StateCache:
             known = DeviceStates(self._writer, policy).load(merged)
         for key, device in known.items():
             merged[key].join(device)
-        self.save(rows(partition, merged), {partition: position})
+        self.save(rows(partition, merged), {partition: mark})
 
     def close(self) -> None:
         """Let go of the file and of the folder."""

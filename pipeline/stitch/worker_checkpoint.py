@@ -9,7 +9,7 @@ from msgspec import Struct
 from pipeline.log.port import Append, Log
 from pipeline.stitch.changelog import state_records
 from pipeline.stitch.states import Row
-from pipeline.stitch.worker_cache import StateCache
+from pipeline.stitch.worker_cache import Mark, StateCache
 from pipeline.stitch.worker_figures import Figures, patiently
 
 Commit = Callable[[Mapping[int, int]], Awaitable[None]]
@@ -54,7 +54,9 @@ class Checkpoints:
         await self._append("outputs", outputs)
         states = [a for s in snapshots for a in state_records(s.partition, s.rows, s.version)]
         offsets = await self._append("device states", states)
-        await self._keep([row for s in snapshots for row in s.rows], self._contiguous(states, offsets))
+        ends = self._contiguous(states, offsets)
+        marks = {s.partition: Mark(ends[s.partition], s.version) for s in snapshots if s.partition in ends}
+        await self._keep([row for s in snapshots for row in s.rows], marks)
         positions = {snapshot.partition: snapshot.position for snapshot in snapshots}
         await patiently("positions", lambda: self._commit(positions), self._figures)
         self._figures.checkpoints += 1
@@ -73,17 +75,17 @@ class Checkpoints:
             mine[append.partition].append(offset)
         positions = {}
         for partition, written in mine.items():
-            position = self._cache.position(partition) or 0
+            position = self._cache.mark(partition).position
             for offset in sorted(written):
                 position += offset == position
             positions[partition] = position
         return positions
 
-    async def _keep(self, states: list[Row], positions: Mapping[int, int]) -> None:
+    async def _keep(self, states: list[Row], marks: Mapping[int, Mark]) -> None:
         """In a thread, and waited for even when cancelled: whoever comes next must not be overwritten by it."""
         if not states:
             return
-        writing = asyncio.ensure_future(asyncio.to_thread(self._cache.save, states, positions))
+        writing = asyncio.ensure_future(asyncio.to_thread(self._cache.save, states, marks))
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:

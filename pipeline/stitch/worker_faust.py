@@ -15,6 +15,7 @@ itself); the checkpoint stores positions through `store_positions`, and says whe
 | seeks from a thread that does not own the consumer | aiokafka driver `seek` | `seek_wait`, in the consumer's thread |
 | seeks nowhere when 0 is committed | aiokafka `seek_to_committed` | `perform_seek` seeks to what the worker knows |
 | starts over silently when an offset is out of range | `auto_offset_reset` | "none": the process ends and says why |
+| missed metadata leaves a member without partitions for five minutes | aiokafka assignors | asked every 10 s |
 | a consumer that waits too long is expelled and stays | aiokafka `max_poll_interval_ms` | a week; health watches |
 | four tasks a record in `_drain_messages` | consumer.py | a plain loop, bounded by bytes |
 | a full stream buffer stops all fetching for a second | faust #563 | records a fetch < buffer; bytes bound it |
@@ -199,6 +200,7 @@ def _settings(group: Group) -> dict[str, Any]:
         "broker_heartbeat_interval": session_s / 4,
         "broker_request_timeout": max(40.0, session_s + 10),
         "consumer_auto_offset_reset": "none",
+        "consumer_metadata_max_age_ms": 10 * SECOND_MS,
         "consumer_group_instance_id": group.instance_id,
         "consumer_max_fetch_size": 2 * MIB,
         "topic_allow_declare": False,

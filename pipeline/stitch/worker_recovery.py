@@ -1,5 +1,6 @@
 """What a worker reads before it may stitch a partition; it must not know Faust, or what a state means."""
 
+import asyncio
 import logging
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -15,10 +16,11 @@ from pipeline.model import DEAD_LETTER_SCHEMA
 from pipeline.stitch.changelog import UnknownState, entries, version_in
 from pipeline.stitch.pack import packed
 from pipeline.stitch.record import dead_letters
-from pipeline.stitch.worker_cache import StateCache
+from pipeline.stitch.worker_cache import Mark, StateCache
 from pipeline.stitch.worker_figures import Figures, patiently
 
 _JOIN_AT_ONCE = 5_000  # states; one transaction of the cache
+_JOIN_PARTITIONS = 4  # at once: reading waits, joining does not
 
 _log = logging.getLogger(__name__)
 
@@ -45,32 +47,42 @@ class Recovery(Struct, frozen=True):
         3. Start from the committed positions.
         """
         spans = await patiently(STITCH_STATE, lambda: self.log.span(STITCH_STATE), self.figures)
-        newest = {}
-        for partition in sorted(partitions):
-            joining = partial(self._join, partition, *spans[partition])
-            newest[partition] = await patiently(f"recovery of partition {partition}", joining, self.figures)
+        turns = asyncio.Semaphore(_JOIN_PARTITIONS)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                joins = {p: tasks.create_task(self._join(p, *spans[p], turns)) for p in sorted(partitions)}
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+        newest = {partition: join.result() for partition, join in joins.items()}
         return await patiently("positions", lambda: self._positions(newest), self.figures)
 
-    async def _join(self, partition: int, first: int, end: int) -> int:
-        """Step 1; the newest version the entries include. The last entry is always read: it tells a new topic."""
-        known = self.cache.position(partition) or 0
-        if known > end:
+    async def _join(self, partition: int, first: int, end: int, turns: asyncio.Semaphore) -> int:
+        """Step 1; the newest version the states of the partition include."""
+        position = self.cache.mark(partition).position
+        if position > end:
             raise Refused(
-                f"{STITCH_STATE}/{partition} ends at {end}, but this node has read it up to {known}: the topic was "
+                f"{STITCH_STATE}/{partition} ends at {end}, but this node has read it up to {position}: the topic was "
                 "made anew. Remove the worker's data folder to begin with what the topic holds."
             )
-        newest, found = 0, list[tuple[Key, Device]]()
-        async for record in self.log.read(STITCH_STATE, partition, max(first, min(known, end - 1)), end):
-            newest = max(newest, version_in(record))
+        async with turns:
+            if max(first, position) < end:
+                joining = partial(self._read, partition, end)
+                await patiently(f"recovery of partition {partition}", joining, self.figures)
+        return self.cache.mark(partition).version
+
+    async def _read(self, partition: int, end: int) -> None:
+        position, version = self.cache.mark(partition)
+        found: list[tuple[Key, Device]] = []
+        async for record in self.log.read(STITCH_STATE, partition, position, end):
+            version = max(version, version_in(record))
             found += await self._entries(record)
             if len(found) >= _JOIN_AT_ONCE:
-                self._keep(partition, found, record.offset + 1)
+                self._keep(partition, found, Mark(record.offset + 1, version))
                 found = []
-        self._keep(partition, found, end)
-        return newest
+        self._keep(partition, found, Mark(end, version))
 
-    def _keep(self, partition: int, found: list[tuple[Key, Device]], position: int) -> None:
-        self.cache.join(partition, found, position, self.policy)
+    def _keep(self, partition: int, found: list[tuple[Key, Device]], mark: Mark) -> None:
+        self.cache.join(partition, found, mark, self.policy)
         self.figures.states_joined += len(found)
 
     async def _entries(self, record: Record) -> list[tuple[Key, Device]]:
@@ -109,7 +121,12 @@ class Recovery(Struct, frozen=True):
             raise Refused(f"states were written under epoch {epoch}, this worker runs under {self.epoch}: raise it.")
         read = max(position, offset + 1 if version and epoch == self.epoch else 0)
         if read > end:
-            raise Refused(
-                f"{HITS}/{partition} ends at {end}, but it has been read up to {read}: the topic was made anew. "
-                f"Raise the epoch above {self.epoch} and reset the positions of group {self.group!r}."
-            )
+            raise Refused(made_anew(partition, end, read, self.epoch))
+
+
+def made_anew(partition: int, end: int, read: int, epoch: int) -> str:
+    """What to say of a hits topic that is shorter than what was read of it."""
+    return (
+        f"{HITS}/{partition} ends at {end}, but it has been read up to {read}: the topic was made anew. "
+        f"Raise the epoch above {epoch}, and reset the group's positions if Kafka still has them."
+    )

@@ -153,19 +153,19 @@ async def test_the_cache_stands_still_where_somebody_else_has_written(tmp_path: 
     await tenure.end(5, final=False)
 
     assert len(log.records[STITCH_STATE, 0]) > 1
-    assert parts.cache.position(0) == 0
+    assert parts.cache.mark(0).position == 0
     parts.cache.close()
 
 
 async def test_the_cache_follows_its_own_entries(tmp_path: Path) -> None:
-    """A restart on the same node reads nothing again but the newest entry."""
+    """A restart on the same node reads nothing again."""
     log = MemoryLog(partitions=2)
     await log.append(appends_of(world(35, SMALL).hits, 15, 2))
     parts = Parts(log, tmp_path)
     await parts.stitch_all()
 
     ends = [len(log.records[STITCH_STATE, number]) for number in range(2)]
-    assert [parts.cache.position(number) for number in range(2)] == ends
+    assert [parts.cache.mark(number).position for number in range(2)] == ends
     parts.cache.close()
 
 
