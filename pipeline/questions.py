@@ -6,8 +6,6 @@ from typing import Any, Protocol
 
 from pipeline.settings import Settings
 from pipeline.up.query_socket import Answer, NobodyListens, ask
-from pipeline.warehouse.client import open_warehouse
-from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 
 
 class QuestionRefused(Exception):
@@ -39,9 +37,11 @@ def questions(settings: Settings) -> Iterator[Questions]:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Questions]:
+    from pipeline.warehouse.client import open_warehouse  # slow to import, and a running `up` answers without it
+
     try:
         warehouse = open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
-    except (WarehouseRefused, WarehouseUnavailable) as error:
+    except ValueError as error:
         raise QuestionRefused(str(error)) from error
     try:
         yield lambda sql, parameters: _unpacked(answer(warehouse, sql, parameters))
@@ -51,6 +51,8 @@ def _opened(settings: Settings) -> Iterator[Questions]:
 
 def answer(warehouse: Any, sql: str, parameters: Mapping[str, Any]) -> Answer:
     """The warehouse's answer as data, its refusal included."""
+    from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
+
     try:
         result = warehouse.query(sql, parameters)
     except (WarehouseRefused, WarehouseUnavailable) as error:

@@ -98,7 +98,7 @@ def run_sink(settings: Settings) -> int:
         warehouse = await asyncio.to_thread(_warehouse, settings)
         log = KafkaLog(",".join(settings.log.brokers))
         sink = Sink(log, warehouse)
-        health = Health(lambda: True, lambda: sink.ready, sink.report)
+        health = Health(lambda: True, lambda: not sink.unready(), lambda: sink.figures)
         await health.start(settings.ingest.host, settings.ingest.port)
         try:
             with signalled() as stop:

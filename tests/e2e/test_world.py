@@ -28,5 +28,5 @@ def test_attributions_equal_the_oracle(deployment: Deployment) -> None:
     assert NONE == differences(deployment, hits, within_s=120)
 
     expected = Counter(answer[1] for answer in oracle((sent.head() for sent in hits), Policy()).values())
-    actual = {name: count for name, count in deployment.query(ATTRIBUTIONS)}
+    actual = dict(deployment.query(ATTRIBUTIONS))
     assert dict(expected) == actual

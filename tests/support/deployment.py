@@ -1,4 +1,4 @@
-"""A running Seamline as its users run it, embedded or on Kafka and ClickHouse; it must not know what is tested on it."""
+"""A running Seamline as its users run it, embedded or on Kafka and ClickHouse; it must not know the tests."""
 
 import os
 import signal

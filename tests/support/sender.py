@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
@@ -22,7 +21,6 @@ class Sender:
         self._connection: http.client.HTTPConnection | None = None
         self.acknowledged: list[Sent] = []
         self.retries = 0
-        self.sent = threading.Event()  # set at each acknowledgement
 
     def send(self, hits: Sequence[Sent], per_request: int = 100) -> None:
         """Every hit in order; a request that fails is sent again, the very same, until it is acknowledged."""
@@ -31,7 +29,13 @@ class Sender:
             reply = self._insist(f"/v1/hits?key={batch[0].workspace}", body)
             assert reply == {"accepted": len(batch), "rejected": []}, reply
             self.acknowledged += batch
-            self.sent.set()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection; the next request makes another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _insist(self, path: str, body: bytes) -> object:
         deadline = time.monotonic() + RETRY_FOR_S
@@ -42,7 +46,7 @@ class Sender:
                     return json.loads(reply)
                 assert status in (429, 500, 502, 503, 504), (status, reply)
             except (OSError, http.client.HTTPException):
-                self._connection = None
+                self.close()
             self.retries += 1
             time.sleep(_PAUSE_S)
         raise AssertionError(f"nobody took the request for {RETRY_FOR_S} s")

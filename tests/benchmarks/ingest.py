@@ -1,0 +1,54 @@
+"""Ingest alone: acknowledged requests a second, one hit each and a hundred each, durable in the local log or Kafka."""
+
+import asyncio
+import multiprocessing
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import uvloop
+
+from pipeline.ingest.app import IngestApp
+from pipeline.ingest.server import serving
+from pipeline.log.kafka import KafkaLog
+from pipeline.log.local import LocalLog
+from pipeline.log.port import Log
+from pipeline.settings import load_settings
+from tests.benchmarks.load import Figures, load, post
+from tests.benchmarks.traffic import native
+
+SINGLES, BATCHED, PER_REQUEST = 60_000, 150_000, 100
+CONNECTIONS = 128
+
+
+def measure(per_request: int, kafka: str = "") -> Figures:
+    """The server in a process of its own, the load in this one."""
+    start_ms = int(time.time() * 1_000) - 3_600_000
+    number = SINGLES if per_request == 1 else BATCHED
+    requests = [post("/v1/hits?key=demo", body) for body in native(number, start_ms, per_request)]
+    ours, theirs = multiprocessing.Pipe()
+    with tempfile.TemporaryDirectory() as folder:
+        server = multiprocessing.get_context("spawn").Process(target=_serve, args=(folder, kafka, theirs))
+        server.start()
+        url = ours.recv()
+        figures = uvloop.run(load(url, iter(requests), CONNECTIONS))
+        ours.send("stop")
+        server.join(30)
+    return figures
+
+
+def _serve(folder: str, kafka: str, pipe: Connection) -> None:
+    uvloop.run(_serving(Path(folder), kafka, pipe))
+
+
+async def _serving(folder: Path, kafka: str, pipe: Connection) -> None:
+    settings = load_settings({}, {"SEAMLINE_DATA": str(folder), "SEAMLINE_PORT": "0"})
+    log: Log = KafkaLog(kafka) if kafka else LocalLog(folder / "log.db")
+    app = IngestApp(settings.sites, log, settings.ingest)
+    await app.start()
+    async with serving(app, settings.ingest) as port:
+        pipe.send(f"http://127.0.0.1:{port}")
+        await asyncio.to_thread(pipe.recv)
+    await app.stop()
+    await log.close()
