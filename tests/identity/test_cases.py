@@ -13,13 +13,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.identity.device import Device
 from pipeline.identity.ids import device_of, legal_id, reference_person
 from pipeline.identity.policy import Policy
-from pipeline.identity.stitcher import Key, Stamp, stitch
 from pipeline.model import HitHead
-from pipeline.times import iso, ms_of
-from tests.simulation.table import Row, Table
+from pipeline.times import iso
+from tests.identity.incremental import shown
 from tests.support.oracle import oracle
 
 WORKSPACE = "shop"
@@ -80,18 +78,8 @@ def _records(rng: Random, heads: Sequence[HitHead]) -> list[Sequence[HitHead]]:
 
 
 def _shown(records: Sequence[Sequence[HitHead]]) -> dict[str, tuple[str, str]]:
-    """The final answer: stitch record by record, then apply each link to the rows it covers, by version."""
-    devices: dict[Key, Device] = {}
-    table = Table()
-    for version, heads in enumerate(records, start=1):
-        stitched = stitch(heads, devices, POLICY, Stamp(version, LOG_MS + version))
-        for head, placed in zip(heads, stitched.placed, strict=True):
-            row = Row(version, ms_of(head.ts), head.user_id, placed.person_id, placed.attribution, placed.late)
-            table.insert([((head.workspace, head.device), head.event_id, row)])
-        table.insert(list(table.covered(stitched.links)))
-    return {
-        event_id: (row.person_id, row.attribution) for rows in table.devices.values() for event_id, row in rows.items()
-    }
+    answers = shown(((LOG_MS, heads) for heads in records), POLICY)
+    return {event_id: answer for (_, _, event_id), answer in answers.items()}
 
 
 @every_case
