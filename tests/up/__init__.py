@@ -1,0 +1,1 @@
+"""The composition of `seamline up` and its socket."""

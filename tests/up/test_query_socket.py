@@ -1,0 +1,65 @@
+"""Questions over the socket: answered, refused with a reason, and possible from any path length."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.up.query_socket import NAME, NobodyListens, QuerySocket, ask
+
+
+def _echo(sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {"columns": ["sql", "parameters"], "rows": [[sql, dict(parameters)]]}
+
+
+async def test_an_answer_comes_back_as_it_was_given(tmp_path: Path) -> None:
+    """Text of any kind, parameters included."""
+    server = QuerySocket(tmp_path, _echo)
+    await server.start()
+    actual = await asyncio.to_thread(ask, tmp_path, "SELECT '\n\"ü'", {"a": "b\nc"})
+    await server.stop()
+
+    assert {"columns": ["sql", "parameters"], "rows": [["SELECT '\n\"ü'", {"a": "b\nc"}]]} == actual
+
+
+async def test_a_data_directory_may_have_a_long_path(tmp_path: Path) -> None:
+    """A socket address ends after 107 bytes; a directory's path does not."""
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    server = QuerySocket(deep, _echo)
+    await server.start()
+    actual = await asyncio.to_thread(ask, deep, "SELECT 1", {})
+    await server.stop()
+
+    assert [["SELECT 1", {}]] == actual["rows"]
+
+
+async def test_only_the_owner_may_ask(tmp_path: Path) -> None:
+    """The socket is as private as the data."""
+    server = QuerySocket(tmp_path, _echo)
+    await server.start()
+    mode = (tmp_path / NAME).stat().st_mode & 0o777
+    await server.stop()
+
+    assert 0o600 == mode
+
+
+async def test_a_socket_left_by_a_killed_process_is_replaced(tmp_path: Path) -> None:
+    """Starting after kill -9 needs no cleaning up."""
+    first = QuerySocket(tmp_path, _echo)
+    await first.start()
+    second = QuerySocket(tmp_path, _echo)
+    await second.start()
+    actual = await asyncio.to_thread(ask, tmp_path, "SELECT 2", {})
+    await second.stop()
+    await first.stop()
+
+    assert [["SELECT 2", {}]] == actual["rows"]
+
+
+def test_nobody_there_is_said_so(tmp_path: Path) -> None:
+    """No socket, no answer, and no traceback for the user: an exception with a name."""
+    with pytest.raises(NobodyListens):
+        ask(tmp_path, "SELECT 1", {})
