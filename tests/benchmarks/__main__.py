@@ -1,0 +1,52 @@
+"""Prints the table; words choose rows: ingest, stitch, sink, up. It must not know how a figure is come by."""
+
+import sys
+from collections.abc import Callable, Iterator
+
+from tests.benchmarks import ingest, sink, stitch, up
+
+TARGETS = {"ingest": 10_000, "stitch": 50_000, "sink": 50_000, "up": 8_000}
+Line = tuple[str, float, str, int | None]  # what, how many a second, unit, target
+
+
+def _ingest() -> Iterator[Line]:
+    for per_request, target in ((1, TARGETS["ingest"]), (ingest.PER_REQUEST, None)):
+        figures = ingest.measure(per_request)
+        rate, p99_ms = figures.accepted * per_request / figures.seconds, figures.percentile_ms(0.99)
+        what = f"ingest, local log, {per_request} hits a request (p99 {p99_ms:.0f} ms)"
+        yield what, rate, "acknowledged hits/s", target
+
+
+def _stitch() -> Iterator[Line]:
+    for what, rate in stitch.measure():
+        yield what, rate, "hits/s", TARGETS["stitch"] if what.startswith("stitch") else None
+
+
+def _sink() -> Iterator[Line]:
+    for over_http in (False, True):
+        figures = sink.measure(over_http)
+        where = "over HTTP" if over_http else "in process"
+        yield f"sink, {where}, {figures.links} links", figures.rows / figures.seconds, "rows/s", TARGETS["sink"]
+
+
+def _up() -> Iterator[Line]:
+    figures = up.measure()
+    yield "up, first request to visible, 100 a request", figures.hits / figures.seconds, "hits/s", TARGETS["up"]
+
+
+ROWS: dict[str, Callable[[], Iterator[Line]]] = {"ingest": _ingest, "stitch": _stitch, "sink": _sink, "up": _up}
+
+
+def main(chosen: list[str]) -> int:
+    """1 when a target was missed."""
+    missed = 0
+    for name in chosen or list(ROWS):
+        for what, rate, unit, target in ROWS[name]():
+            verdict = "" if target is None else f"  (target {target:,}{'' if rate >= target else ', missed'})"
+            missed += target is not None and rate < target
+            print(f"{what:<70} {rate:>10,.0f} {unit}{verdict}", flush=True)
+    return min(missed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
