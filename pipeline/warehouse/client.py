@@ -47,6 +47,7 @@ _INSERT = {
     "input_format_json_read_objects_as_strings": "1",  # properties and traits are kept as their text
     "input_format_allow_errors_num": "0",
     "input_format_allow_errors_ratio": "0",
+    "optimize_on_insert": "0",  # FINAL and merges replace rows; doing it here too costs a fifth of an insert
     "max_partitions_per_insert_block": "0",  # a backfill of ten years is 120 months
     "do_not_merge_across_partitions_select_final": "1",
 }
@@ -81,9 +82,11 @@ class Warehouse:
 
     def apply_links(self, batch: str) -> None:
         """Give the rows that this batch of `links_staged` covers to whom the links say; twice is once."""
-        sql = files(__package__).joinpath("sql", "apply_links.sql").read_text()
-        with self._handles.lend(_INSERT) as client:
-            client.command(sql, {"batch": batch})
+        self.command(_sql("apply_links"), {"batch": batch})
+
+    def large_devices(self, batch: str, rows_max: int) -> set[tuple[str, str]]:
+        """(workspace, device) of this batch of `links_staged` with more than `rows_max` rows."""
+        return {(w, d) for w, d in self._own(_sql("large_devices"), {"batch": batch, "rows": rows_max})}
 
     def query(
         self,
@@ -161,8 +164,10 @@ class Warehouse:
 
     def _refuse_escapes(self, sql: str, client: Any) -> None:
         if not self._table_functions:
-            listing = client.raw_query("SELECT name FROM system.table_functions", fmt="TSVRaw")
-            self._table_functions = frozenset(listing.decode().split())
+            names = client.raw_query(
+                "SELECT arrayStringConcat(groupArray(name), ' ') FROM system.table_functions", fmt="TSVRaw"
+            )
+            self._table_functions = frozenset(names.decode().split())
         printed = client.raw_query("SELECT formatQuery({sql:String})", {"sql": sql}, fmt="TSVRaw").decode()
         why = refusal(printed, self._table_functions)
         if why:
@@ -175,6 +180,10 @@ def open_warehouse(url: str, *, password: str = "") -> Warehouse:
     Nothing is opened yet: the first call connects. ValueError when the URL is neither.
     """
     return Warehouse(Handles(parse(url), password))
+
+
+def _sql(name: str) -> str:
+    return files(__package__).joinpath("sql", f"{name}.sql").read_text()
 
 
 def _limits(rows_max: int, seconds_max: float, readonly: bool) -> Settings:

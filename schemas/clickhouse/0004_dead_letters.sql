@@ -1,5 +1,5 @@
--- What could not be processed, with its original bytes. The id is made from where the bytes stand, so that the same
--- failure met twice is one row.
+-- What could not be processed, with its original bytes. The id says where the bytes stand, and the time when the log took
+-- them (a log made anew counts its offsets from nought again): the same failure met twice is one row.
 CREATE TABLE IF NOT EXISTS dead_letters
 (
     id          String,
@@ -12,4 +12,4 @@ CREATE TABLE IF NOT EXISTS dead_letters
     payload     String                  CODEC(ZSTD(3)) COMMENT 'the original bytes, base64'
 )
 ENGINE = ReplacingMergeTree
-ORDER BY id;
+ORDER BY (id, received_at);

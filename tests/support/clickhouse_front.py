@@ -32,14 +32,16 @@ _FAULT = "Code: 241. DB::Exception: Memory limit (total) exceeded: a fault was a
 
 
 class Front:
-    """A running front. `url(database)` is what `open_warehouse` takes."""
+    """A running front. `url` is what `open_warehouse` takes, `database_url(name)` too."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process = process
         self.port = port
 
-    def url(self, database: str = "default") -> str:
-        return f"clickhouse://default@127.0.0.1:{self.port}/{database}"
+        self.url = self.database_url("seamline")
+
+    def database_url(self, name: str) -> str:
+        return f"clickhouse://default@127.0.0.1:{self.port}/{name}"
 
     def fault(self, mode: Fault, count: int = 0) -> None:
         """From now on fail like this: `count` times, or until told otherwise.

@@ -1,0 +1,1 @@
+"""The log to ClickHouse: rows, links, dead letters."""

@@ -1,0 +1,229 @@
+"""The log to ClickHouse, flush by flush; it must not know where persons come from or how a log is kept.
+
+One flush of `stitched`, in this order; a crash at any point reads everything since the last commit again, perhaps with
+other borders, and every step is idempotent, so that nothing is lost and nothing is doubled:
+
+1. rows are inserted (a crash after it: the same rows again, replaced by key and version);
+2. links are staged, and with that kept in `identity_links` (again: the same keys);
+3. links are applied to rows of a lower version (again: no row has one any more);
+4. what was refused goes to `dead-letters` (again: the same ids);
+5. positions are committed, no further than what still waits.
+
+Within a flush the order of rows and links does not matter: a link leaves rows of its own version and above alone, and
+rows that come after their link carry their own attribution.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+
+from msgspec import Struct
+
+from pipeline.log.dead_letters import dead_letters
+from pipeline.log.port import DEAD_LETTERS, STITCHED, Append, Log, Record
+from pipeline.model import ACTION_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA
+from pipeline.sink.batch import Batch, Line, sort
+from pipeline.sink.deferral import DEVICE_ROWS_MAX, Deferral, Device
+from pipeline.sink.lane import INTERVAL_MS, Lane
+from pipeline.sink.patience import Patience, Stopped
+from pipeline.sink.poison import insert_good
+from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.errors import RowsRefused
+
+GROUP = "sink"
+DEAD_GROUP = "sink-dead-letters"  # apart: members of one Kafka group should read the same topics
+Flush = Callable[[Sequence[Record]], Awaitable[None]]
+_DEAD = {"schema": DEAD_LETTER_SCHEMA, "count": "1"}
+
+
+class Figures(Struct):
+    """What a sink has done since it started; what is met again after a crash counts again."""
+
+    rows: int = 0
+    links: int = 0
+    links_held: int = 0
+    refused: int = 0
+    dead_letters: int = 0
+    flushes: int = 0
+    flush_seconds: float = 0.0
+
+
+class Sink:
+    """Reads `stitched` as group `sink`, and `dead-letters`, and writes them to the warehouse.
+
+    `figures`, `behind_ms` and `retries` may be read at any time; `on_flush` is called after each commit of `stitched`.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        warehouse: Warehouse,
+        *,
+        interval_ms: int = INTERVAL_MS,
+        deferral: Deferral | None = None,
+        on_flush: Callable[[Figures], None] = lambda figures: None,
+    ) -> None:
+        self.figures = Figures()
+        self._log = log
+        self._warehouse = warehouse
+        self._stitched = Lane(log, STITCHED, GROUP, interval_ms)
+        self._dead = Lane(log, DEAD_LETTERS, DEAD_GROUP, interval_ms)
+        self._deferral = deferral or Deferral()
+        self._on_flush = on_flush
+        self._patience = Patience()
+        self._state = "not started"
+        self._reached: dict[int, int] = {}
+        self._committed: dict[int, int] = {}
+
+    @property
+    def behind_ms(self) -> int:
+        """How old the newest record of the last flush was when it was taken off the log."""
+        return self._stitched.behind_ms
+
+    @property
+    def retries(self) -> int:
+        """Attempts at the log or the warehouse that had to be made again."""
+        return self._patience.retries
+
+    def unready(self) -> str:
+        """Why nothing gets through just now, or ""."""
+        return self._state or self._patience.trouble
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set, then to the end of what is on the log. What cannot be stored then is not committed."""
+        self._patience.stop = stop
+        drained = asyncio.Event()
+
+        async def stitched() -> None:
+            await self._keep(self._stitched, self._flush_stitched, stop)
+            drained.set()
+
+        self._state = ""
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                lanes.create_task(stitched())
+                lanes.create_task(self._keep(self._dead, self._flush_dead, drained))  # what the first refuses too
+        finally:
+            self._state = "stopped"
+            await self._stitched.close()
+            await self._dead.close()
+
+    async def flush_once(self) -> int:
+        """Flush what is on the log now, both topics; how many records that was."""
+        self._state = ""
+        done = 0
+        for lane, flush in ((self._stitched, self._flush_stitched), (self._dead, self._flush_dead)):
+            while records := await lane.bite(patient=False):
+                await flush(records)
+                done += len(records)
+        return done
+
+    async def _keep(self, lane: Lane, flush: Flush, stop: asyncio.Event) -> None:
+        while True:
+            stopping = stop.is_set()
+            try:
+                records = await self._patience.insist(lambda: lane.bite(patient=not stop.is_set()))
+                await flush(records)
+            except Stopped:
+                return
+            if stopping and not records:
+                return
+
+    async def _flush_stitched(self, records: Sequence[Record]) -> None:
+        began = time.monotonic()
+        batch = sort(records, (ACTION_SCHEMA, LINK_SCHEMA))
+        refused = await self._insert_rows(batch)
+        refused += await self._apply_links(batch)
+        await self._bury(batch, refused)
+        await self._commit(batch)
+        if records:
+            self.figures.flushes += 1
+            self.figures.flush_seconds = time.monotonic() - began
+            self._on_flush(self.figures)
+
+    async def _insert_rows(self, batch: Batch) -> list[tuple[Line, str]]:
+        """Step 1: the lines of the log as they are, without looking into them; the refused ones and why."""
+        if not batch.kinds[ACTION_SCHEMA]:
+            return []
+        self.figures.rows += batch.count(ACTION_SCHEMA)
+        try:
+            await self._patience.in_thread(self._warehouse.insert_rows, "action_log", batch.body(ACTION_SCHEMA))
+        except RowsRefused:
+            return await self._insert_good("action_log", batch.lines(ACTION_SCHEMA))
+        return []
+
+    async def _apply_links(self, batch: Batch) -> list[tuple[Line, str]]:
+        """Steps 2 and 3, with what has waited long enough; the refused lines and why."""
+        lines = self._deferral.due(all_of_them=self._patience.stop.is_set()) + batch.lines(LINK_SCHEMA)
+        if not lines:
+            return []
+        self.figures.links += batch.count(LINK_SCHEMA)
+        refused, name = await self._stage(lines)
+        suspects = self._deferral.suspects(lines)
+        large = set[Device]()
+        if suspects:
+            large = await self._patience.in_thread(self._warehouse.large_devices, name, DEVICE_ROWS_MAX)
+        lines, held = self._deferral.part(lines, suspects, large)
+        if held:
+            _, name = await self._stage(lines)
+        await self._patience.in_thread(self._warehouse.apply_links, name)
+        self._deferral.settle(lines, held)
+        self.figures.links_held = self._deferral.held_total
+        return refused
+
+    async def _stage(self, lines: Sequence[Line]) -> tuple[list[tuple[Line, str]], str]:
+        """Put links into a batch of their own; the refused ones, and the batch's name."""
+        name = str(uuid.uuid4())
+        prefix = b'{"batch":"%b",' % name.encode()
+        staged = [prefix + line.text.lstrip()[1:] for line in lines]
+        return await self._insert_good("links_staged", lines, staged), name
+
+    async def _insert_good(
+        self, table: str, lines: Sequence[Line], texts: Sequence[bytes] | None = None
+    ) -> list[tuple[Line, str]]:
+        """Insert what can be, each line as `texts` has it; the refused lines and why."""
+        body = [line.text for line in lines] if texts is None else texts
+        refused = await self._patience.in_thread(
+            insert_good, lambda ndjson: self._warehouse.insert_rows(table, ndjson), body
+        )
+        return [(lines[at], why) for at, why in refused]
+
+    async def _bury(self, batch: Batch, refused: Sequence[tuple[Line, str]]) -> None:
+        """Step 4: what no table takes, to `dead-letters`."""
+        letters = [letter for record in batch.unknown for letter in _unknown(record)]
+        letters += [letter for line, why in refused for letter in _letters(line, "row_refused", why)]
+        if letters:
+            self.figures.refused += len(refused) + len(batch.unknown)
+            appends = [Append(DEAD_LETTERS, 0, letter, _DEAD) for letter in letters]
+            await self._patience.insist(lambda: self._log.append(appends))
+
+    async def _commit(self, batch: Batch) -> None:
+        """Step 5: as far as nothing waits."""
+        self._reached |= batch.ends
+        floor = self._deferral.floor()
+        positions = {p: min(end, floor.get(p, end)) for p, end in self._reached.items()}
+        await self._stitched.commit({p: at for p, at in positions.items() if self._committed.get(p) != at})
+        self._committed = positions
+
+    async def _flush_dead(self, records: Sequence[Record]) -> None:
+        """Dead letters to their table. One that is itself refused is wrapped in another, straight into the table:
+        through the log it would come back for ever.
+        """
+        batch = sort(records, (DEAD_LETTER_SCHEMA,))
+        refused = await self._insert_good("dead_letters", batch.lines(DEAD_LETTER_SCHEMA))
+        wrapped = [letter for record in batch.unknown for letter in _unknown(record)]
+        wrapped += [letter for line, why in refused for letter in _letters(line, "dead_letter_refused", why)]
+        if wrapped:
+            await self._patience.in_thread(self._warehouse.insert_rows, "dead_letters", b"\n".join(wrapped))
+        self.figures.dead_letters += batch.count(DEAD_LETTER_SCHEMA) + len(batch.unknown)
+        await self._dead.commit(batch.ends)
+
+
+def _letters(line: Line, reason: str, detail: str) -> list[bytes]:
+    return dead_letters(line.record, line.number, line.text, reason, detail)
+
+
+def _unknown(record: Record) -> list[bytes]:
+    detail = f"schema: {record.headers.get('schema', '')!r}"
+    return dead_letters(record, None, record.value, "unknown_schema", detail)
