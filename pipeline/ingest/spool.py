@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, topic, partition, headers, value, crc);
 """
 _COLUMNS = "id, topic, partition, headers, value, crc"
+Row = tuple[int, str, int, str, bytes, int]
 _FILE = "spool.sqlite3"
 _ROW_OVERHEAD = 128  # keys, headers and pages of a record, roughly
 
@@ -143,7 +144,7 @@ class Spool:
                 part.rename(aside.with_name(aside.name + suffix))
         db = _connect(self._path)
         for row in _readable(aside):
-            if _record(row) is None:
+            if row is None or _record(row) is None:
                 self.damaged += 1
                 continue
             with _transaction(db):
@@ -181,7 +182,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _record(row: tuple[int, str, int, str, bytes, int]) -> Append | None:
+def _record(row: Row) -> Append | None:
     """The record as it was put, or None if it is not."""
     _, topic, partition, headers, value, crc = row
     try:
@@ -209,18 +210,22 @@ def _crc(topic: str, partition: int, headers: str, value: bytes) -> int:
     return zlib.crc32(value, zlib.crc32(f"{topic}|{partition}|{headers}".encode()))
 
 
-def _readable(path: Path) -> Iterator[tuple[int, str, int, str, bytes, int]]:
-    """The rows of a damaged file that SQLite can still read, from its start up to the damage."""
-    try:
-        db = sqlite3.connect(path, timeout=0, isolation_level=None)
-    except sqlite3.Error:
-        return
-    try:
-        yield from db.execute(f"SELECT {_COLUMNS} FROM records ORDER BY id")  # noqa: S608
-    except sqlite3.Error:
-        return
-    finally:
-        db.close()
+def _readable(path: Path) -> Iterator[Row | None]:
+    """The rows of a damaged file, asked for one by one: None for one that SQLite cannot read."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:
+        try:
+            # Each alone follows one edge of the tree; both in one query would read all of it, damage included.
+            first, last = (db.execute(f"SELECT {edge}(id) FROM records").fetchone()[0] for edge in ("min", "max"))  # noqa: S608
+        except sqlite3.DatabaseError:
+            return
+        for row_id in range(first or 1, (last or 0) + 1):
+            try:
+                row = db.execute(f"SELECT {_COLUMNS} FROM records WHERE id = ?", (row_id,)).fetchone()  # noqa: S608
+            except sqlite3.DatabaseError:
+                yield None
+            else:
+                if row is not None:
+                    yield row
 
 
 def _free_name(path: Path) -> Path:

@@ -72,7 +72,8 @@ def _device_type(text: str, name: str, family: str) -> str:
 class UserAgents:
     """The memory in front of `look`: two generations, so that forgetting costs nothing."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, remembered_max: int = REMEMBERED_MAX) -> None:
+        self._remembered_max = remembered_max
         self._young: dict[str, Agent] = {"": UNKNOWN}
         self._old: dict[str, Agent] = {}
         self._clock = clock
@@ -80,6 +81,11 @@ class UserAgents:
         self._refilled_at = clock()
         self.skipped = 0  # user agents left unknown because there were too many new ones
         self.failed = 0  # user agents on which the library broke
+
+    @property
+    def remembered(self) -> int:
+        """How many user agents are in memory."""
+        return len(self._young) + len(self._old)
 
     def warm_up(self) -> None:
         """Load the database and compile what every look needs: one or two seconds, once."""
@@ -98,7 +104,7 @@ class UserAgents:
                 self.skipped += 1
                 return UNKNOWN
             agent = self._look(text)
-        if len(self._young) >= REMEMBERED_MAX:
+        if len(self._young) >= self._remembered_max:
             self._old, self._young = self._young, {"": UNKNOWN}
         self._young[text] = agent
         return agent

@@ -13,9 +13,10 @@ from tests.protocols.build import SECRET, TOKEN, UUID, answer, request, sites
 EXAMPLES = 150
 _SITES = sites(bots="refuse", dnt=True, illegal_ids=["x"])
 _WORDS = """
-idsite rec uid _id cid cdt cdo cip country e_c e_a c_n idgoal revenue ec_items cvar url urlref action_name ping ca lang ua
-requests token_auth send_image user userId deviceName triggered_at f path domain amount type name event_id anonymous_id
-user_id ts sent_at holds referrer title language currency properties traits key rand search link download pf_net
+idsite rec uid _id cid cdt cdo cip country e_c e_a c_n idgoal revenue ec_items cvar url urlref action_name ping ca lang
+ua requests token_auth send_image user userId deviceName triggered_at f path domain amount type name event_id
+anonymous_id user_id ts sent_at holds referrer title language currency properties traits key rand search
+link download pf_net
 """
 _NAMES = st.sampled_from(_WORDS.split())
 _TEXT = st.text(max_size=20) | st.sampled_from(

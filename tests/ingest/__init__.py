@@ -1,0 +1,1 @@
+"""The HTTP edge: what is durable when, and what a client sees."""
