@@ -22,6 +22,7 @@ itself); the checkpoint stores positions through `store_positions`, and says whe
 | the livelock detector ends a worker that starts slowly | faust #446 | off; health watches |
 | any environment variable beats an argument | settings `getenv` | `env={}` |
 | /table, /router and friends on every interface | web settings | `web_enabled=False` |
+| waits a second for tables that nobody declares | tables/manager.py `on_start` | `_NoTables` does not |
 | creates topics, writes folders where it was started | settings | declared off, `datadir` |
 """
 
@@ -35,6 +36,7 @@ import faust
 from aiokafka import OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faust.app.base import BootStrategy
+from faust.tables import TableManager
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from mode.supervisors import CrashingSupervisor
 from msgspec import Struct
@@ -141,6 +143,15 @@ class _Transport(Transport):  # type: ignore[misc]
     Consumer = _Consumer
 
 
+class _NoTables(TableManager):  # type: ignore[misc]
+    """Still the one that resumes the streams after a rebalance."""
+
+    async def on_start(self) -> None:
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
+
+
 class _ConsumerOnly(BootStrategy):  # type: ignore[misc]
     enable_kafka_producer = False  # outputs go through the log port, which says when they are durable
     enable_web = False
@@ -206,6 +217,7 @@ def _settings(group: Group) -> dict[str, Any]:
         "topic_allow_declare": False,
         "topic_disable_leader": True,
         "table_standby_replicas": 0,
+        "TableManager": _NoTables,
         "web_enabled": False,
         "worker_redirect_stdouts": False,
     }

@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 
+from pipeline.limits import BODY_BYTES_MAX
 from tests.support.deadline import wait_until
 from tests.support.deployment import Deployment
 
@@ -40,7 +41,7 @@ def test_what_cannot_be_read_is_answered_and_never_a_fault(deployment: Deploymen
     answers = {
         "malformed": _post(f"{hits}?key=books", b'[{"type":'),
         "unknown key": _post(f"{hits}?key=nobody", b"[]"),
-        "oversized": _post(f"{hits}?key=books", b"[" + b" " * (1 << 21) + b"]"),
+        "oversized": _post(f"{hits}?key=books", b"[" + b" " * BODY_BYTES_MAX + b"]"),
     }
 
     assert {"malformed": 400, "unknown key": 401, "oversized": 413} == {

@@ -51,9 +51,9 @@ async def moved(kafka: StitchKafka) -> None:
 async def test_kill_9_at_any_moment_loses_and_doubles_nothing(
     kafka: StitchKafka, hits: list[Sent], appends: list[Append]
 ) -> None:
-    """Six workers in a row, each killed at a moment nobody chose, then one that finishes."""
+    """Four workers in a row, each killed at a moment nobody chose, then one that finishes."""
     rng = Random(6)
-    for share in shares(appends, 6):
+    for share in shares(appends, 4):
         worker = kafka.worker(quiet_ms=20, busy_ms=40)
         await worker.ready()
         sending = asyncio.ensure_future(kafka.send(share))

@@ -187,7 +187,7 @@ class LogContract:
         assert {} == dict(await log.committed(topic, "g"))
 
     async def test_the_span_is_what_is_kept(self, log: Log, topic: str, exact_offsets: None) -> None:
-        assert {partition: (0, 0) for partition in range(PARTITIONS)} == dict(await log.span(topic))
+        assert dict.fromkeys(range(PARTITIONS), (0, 0)) == dict(await log.span(topic))
         await log.append([entry(topic, "a", 1), entry(topic, "b", 1), entry(topic, "c", 3)])
         assert {0: (0, 0), 1: (0, 2), 2: (0, 0), 3: (0, 1)} == dict(await log.span(topic))
 

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from pipeline.log.kafka import KafkaLog
-from pipeline.log.port import HITS, STITCHED, TOPICS, Append, Record
+from pipeline.log.port import HITS, STITCHED, TOPICS, Append, LogUnavailable, Record
 from tests.stitch.worker_main import Plan
 from tests.stitch.worker_parts import answers_in
 from tests.support.deadline import until
@@ -102,6 +102,13 @@ class StitchKafka:
         made = Plan(self.broker.bootstrap, str(folder), self.group, **plan)
         self._workers.append(Worker(made, self._folder / f"{name}-{len(self._workers)}.log"))
         return self._workers[-1]
+
+    async def topics_known(self) -> bool:
+        """Whether topics that were just made are there for everybody."""
+        try:
+            return all([await self.log.partitions(topic) == PARTITIONS for topic in TOPICS])
+        except LogUnavailable:
+            return False
 
     async def send(self, appends: Sequence[Append]) -> None:
         """Hits, acknowledged."""
@@ -190,22 +197,25 @@ async def delete_topic(bootstrap: str, topic: str) -> None:
 
 @cache
 def _broker() -> KafkaBroker:
-    return KafkaBroker()
+    broker = KafkaBroker()
+    broker.start()
+    return broker
 
 
 @pytest.fixture(scope="session")
 def stitch_broker() -> Iterator[KafkaBroker]:
-    """One broker for every suite of workers, beside the shared one: the topics of the pipeline have fixed names."""
-    broker = _broker()
+    """One broker for every suite of workers, beside the shared one: the topics of the pipeline have fixed names.
+
+    Each suite has this fixture in its conftest; all of them end when the session does.
+    """
     try:
-        broker.start()
-        yield broker
+        broker = _broker()
     except KafkaMissing as missing:
         if os.environ.get("SEAMLINE_TEST_REQUIRE") == "1":
             raise
         pytest.skip(str(missing))
-    finally:
-        broker.close()
+    yield broker
+    broker.close()
 
 
 @pytest.fixture
@@ -214,6 +224,7 @@ async def kafka(stitch_broker: KafkaBroker, tmp_path: Path) -> AsyncIterator[Sti
     await fresh_topics(stitch_broker.bootstrap)
     made = StitchKafka(stitch_broker, tmp_path)
     try:
+        await until(made.topics_known, 20, "the log knows the topics")
         yield made
     finally:
         await made.close()
