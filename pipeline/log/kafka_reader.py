@@ -1,0 +1,80 @@
+"""A member of a group on a topic of Kafka; it must not know what the records mean."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+
+from pipeline.log.kafka_client import KafkaConnection, started, stopped, unavailable
+from pipeline.log.port import Record
+
+_log = logging.getLogger(__name__)
+_HEARTBEATS = 10  # a session: a member notices within a tenth of it that another has joined
+# To join, the other members must notice, let go and join again; each may take a heartbeat and its own join.
+_JOIN_SESSIONS = 3
+
+
+class KafkaReader:
+    """After LogUnavailable, close it and take a new one: aiokafka's group membership does not mend every error.
+
+    What was fetched for a partition and not yet handed out is dropped by aiokafka when the partition is revoked.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, connection: KafkaConnection, topic: str) -> None:
+        self._consumer = consumer
+        self._connection = connection
+        self._topic = topic
+        self.closed = False
+
+    @classmethod
+    async def joined(
+        cls, connection: KafkaConnection, topic: str, group: str, session_ms: int, instance_id: str | None
+    ) -> "KafkaReader":
+        """A member with its partitions. Raises LogUnavailable. `instance_id` names it across restarts (KIP-345)."""
+        consumer = AIOKafkaConsumer(
+            topic,
+            group_id=group,
+            group_instance_id=instance_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // _HEARTBEATS,
+            **connection.arguments(),
+        )
+        await started(consumer, consumer.stop, connection.timeout_ms + _JOIN_SESSIONS * session_ms)
+        return cls(consumer, connection, topic)
+
+    async def fetch(self, wait_ms: int, records_max: int = 500) -> Sequence[Record]:
+        """Records past this reader's position, in order within each partition; empty when none came in `wait_ms`."""
+        with unavailable("fetching"):
+            found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=records_max)
+        return [record_of(message) for messages in found.values() for message in messages]
+
+    async def commit(self, positions: Mapping[int, int]) -> None:
+        """Store the positions, durably. Those of partitions that are no longer ours are ignored, and logged."""
+        owned = set() if self.closed else {place.partition for place in self._consumer.assignment()}
+        if lost := sorted(positions.keys() - owned):
+            _log.warning("positions of %s %s not stored: another reader has the partitions", self._topic, lost)
+        mine = {TopicPartition(self._topic, p): offset for p, offset in positions.items() if p in owned}
+        if not mine:
+            return
+        with unavailable("storing positions"):
+            async with asyncio.timeout(self._connection.timeout_ms / 1000):
+                try:
+                    await self._consumer.commit(mine)
+                except (CommitFailedError, IllegalStateError) as moved:
+                    _log.warning("positions of %s not stored: the group has moved on: %s", self._topic, moved)
+
+    async def close(self) -> None:
+        """Leave the group without committing."""
+        if not self.closed:
+            self.closed = True
+            await stopped(self._consumer.stop, self._connection.timeout_ms)
+
+
+def record_of(message: "ConsumerRecord[bytes, bytes]") -> Record:
+    """A record as the port knows it."""
+    headers = {name: value.decode(errors="replace") for name, value in message.headers}
+    return Record(message.topic, message.partition, message.offset, message.value or b"", headers, message.timestamp)
