@@ -83,9 +83,7 @@ class IngestApp:
 
     def unready(self) -> str:
         """Why no traffic should come here now, or ""."""
-        if not self._serving:
-            return "not serving"
-        return "spool full" if self._backlog.bytes >= self._settings.spool_bytes_max else ""
+        return self._backlog.refusing if self._serving else "not serving"
 
     def metrics(self) -> bytes:
         """The Prometheus text of ingest."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ Write = Callable[[Sequence[Append]], Awaitable[bool]]
 DRAIN_BYTES = 4 * MIB  # a step of the drain: far more than arrives meanwhile, so it ends
 PAUSE_S_MIN = 0.1
 PAUSE_S_MAX = 5.0
+REFUSING_S = 10.0
 FULL = "spool_full"
 FAILED = "spool_failed"
 
@@ -32,6 +34,7 @@ class Backlog:
         self._folder, self._bytes_max, self._write, self._counts = folder, bytes_max, write, counts
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._spool: Spool | None = None
+        self._refused: tuple[float, str] = (float("-inf"), "")  # when nothing more could be taken, and why
         self._waiting = 0  # put and not yet on disk
         self._something = asyncio.Event()
         self._drain: asyncio.Task[None] | None = None
@@ -72,6 +75,16 @@ class Backlog:
         """How many records could not be read back."""
         return self._spool.damaged if self._spool else 0
 
+    @property
+    def refusing(self) -> str:
+        """Why nothing more could be taken just now, or "". It fades: only traffic can find out that all is well again."""
+        at, why = self._refused
+        return why if time.monotonic() - at < REFUSING_S else ""
+
+    def _refuse(self, why: str) -> str:
+        self._refused = (time.monotonic(), why)
+        return why
+
     async def put(self, records: Sequence[Append]) -> str:
         """ "" once the records are on disk, fsynced; FULL or FAILED if none of them is."""
         spool = self._spool
@@ -82,11 +95,12 @@ class Backlog:
         except sqlite3.Error as error:
             self._counts.events["spool_errors"] += 1
             _log.error("spool: %s while writing", error.sqlite_errorname)
-            return FAILED
+            return self._refuse(FAILED)
         finally:
             self._waiting -= len(records)
         if not stored:
-            return FULL
+            return self._refuse(FULL)
+        self._refused = (float("-inf"), "")
         self._counts.events["spooled_records"] += len(records)
         self._something.set()
         return ""
@@ -117,6 +131,7 @@ class Backlog:
             await self._in_thread(lambda: spool.drop(chunk))
         except sqlite3.Error as error:
             return await self._mend(spool, error)
+        self._refused = (float("-inf"), "")
         self._counts.events["drained_records"] += len(chunk.records)
         if self.empty:
             self._something.clear()
