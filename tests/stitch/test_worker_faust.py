@@ -58,7 +58,7 @@ async def test_no_timer_no_error_and_no_stop_commits_what_is_not_durable(
     And a stream that never finishes does not keep the process from ending (#133).
     """
     await kafka.send(appends)
-    worker = kafka.worker(fault="outputs_never_answer")
+    worker = kafka.worker(fault="outputs_never_answer", stop_ms_max=3_000)
     await worker.ready()
     folded = asyncio.get_running_loop().time()
 
@@ -69,7 +69,7 @@ async def test_no_timer_no_error_and_no_stop_commits_what_is_not_durable(
     await until(timer_has_passed, 20)
     during = await kafka.committed()
     worker.send(signal.SIGTERM)
-    code = await worker.ended(12)
+    code = await worker.ended(4)
 
     assert (during, code, await kafka.committed()) == ({}, 0, {})
     assert await kafka.records(STITCHED) == []

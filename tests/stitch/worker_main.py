@@ -30,6 +30,7 @@ class Plan(msgspec.Struct, frozen=True):
     epoch: int = 1
     session_timeout_ms: int = 2_000
     stalled_ms: int = 300_000
+    stop_ms_max: int = 10_000
     quiet_ms: int = 50
     busy_ms: int = 100
     fault: str = ""
@@ -119,6 +120,7 @@ def main() -> int:
             web_port=0,
             session_timeout_ms=plan.session_timeout_ms,
             stalled_ms=plan.stalled_ms,
+            stop_ms_max=plan.stop_ms_max,
             pace=Pace(quiet_ms=plan.quiet_ms, busy_ms=plan.busy_ms),
         )
     )
