@@ -9,6 +9,8 @@ from pipeline.stitch.record import version_of
 from pipeline.stitch.states import rows
 from pipeline.stitch.worker_checkpoint import Snapshot
 
+_CAREFUL_RECORDS = 64  # after poison: folded one at a time, so that more of it costs no more than itself
+
 _log = logging.getLogger(__name__)
 
 
@@ -28,6 +30,7 @@ class Lane:
         self._unstored: deque[Record] = deque()
         self._storing: Checkpoint | None = None
         self._poison: Unstitchable | None = None
+        self._careful = 0  # records below this offset are folded one at a time
         self._fence: int | None = None  # no record from here on until the poison below is buried for good
 
     @property
@@ -71,6 +74,8 @@ class Lane:
         """Fold a slice of what waits, at least one record if `ready`; how many records left the queue."""
         part: list[Record] = []
         size = 0
+        if self._waiting and self._waiting[0].offset < self._careful:
+            bytes_max = 1
         while self._waiting and size < bytes_max and not self._at_fence(self._waiting[0]):
             part.append(self._waiting.popleft())
             size += len(part[-1].value)
@@ -109,7 +114,8 @@ class Lane:
         if self._poison is None or self._storing is not None:
             return
         self._partition.restart(self._poison)
-        self._fence, self._poison = self._poison.offset + 1, None
+        self._fence, self._careful = self._poison.offset + 1, self._poison.offset + _CAREFUL_RECORDS
+        self._poison = None
         self.waiting_bytes += sum(len(record.value) for record in self._unstored)
         self._waiting.extendleft(reversed(self._unstored))
         self._unstored.clear()

@@ -12,8 +12,6 @@ from pipeline.stitch.worker_checkpoint import Fenced, Snapshot
 from pipeline.stitch.worker_figures import Figures, patiently
 from pipeline.stitch.worker_lane import Lane
 
-_SLICE_BYTES = 256 * KIB  # folded without letting anybody else run: some ten milliseconds
-
 _log = logging.getLogger(__name__)
 
 
@@ -24,6 +22,7 @@ class Pace(Struct, frozen=True):
     busy_ms: int = 1_000  # when more waits: larger checkpoints cost less
     output_bytes_max: int = 16 * MIB  # then at once; as much again may gather while one is being stored
     waiting_bytes_max: int = 32 * MIB  # of records taken and not folded; past it no more are fetched
+    slice_bytes: int = 256 * KIB  # folded without letting anybody else run: some ten milliseconds
 
 
 class Tenure:
@@ -152,7 +151,7 @@ class Tenure:
             return False
         self._turn.remove(lane)
         self._turn.append(lane)
-        self._figures.records += lane.fold(_SLICE_BYTES)
+        self._figures.records += lane.fold(self._pace.slice_bytes)
         self._since_s = self._since_s or asyncio.get_running_loop().time()
         if sum(each.waiting_bytes for each in self._turn) < self._pace.waiting_bytes_max:
             self._room.set()

@@ -38,6 +38,26 @@ def parts(log: MemoryLog, tmp_path: Path) -> Iterator[Parts]:
     made.cache.close()
 
 
+async def test_a_bug_in_every_record_costs_each_record_a_few_turns(
+    log: MemoryLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was folded before a poison is stored before the next one is looked for: the work stays linear."""
+
+    def breaks(*_: Any) -> Any:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(partition_module, "stitch", breaks)
+    parts = Parts(log, tmp_path, Pace(quiet_ms=1, busy_ms=1))
+    await log.append(appends_of(world(23, SMALL).hits, 10, 3))
+    total = sum(len(records) for records in log.records.values())
+
+    await parts.stitch_all()
+    parts.cache.close()
+
+    assert len(log.lines(DEAD_LETTERS)) == total
+    assert parts.figures.records < 5 * total
+
+
 def hit_line(**fields: str) -> bytes:
     """A hit as it should be, but for these fields."""
     hit = world(14, Shape(hits=1, devices=1)).hits[0].hit()
@@ -52,11 +72,11 @@ async def running(tenure: Tenure) -> Any:
     finally:
         task.cancel()
         await asyncio.wait([task])
-        await tenure.end(5, final=False)
+        await tenure.end(0.05, final=False)
 
 
 @pytest.mark.parametrize(
-    "pace", [QUICK, Pace(quiet_ms=50, busy_ms=100), Pace(output_bytes_max=8 * KIB, waiting_bytes_max=64 * KIB)]
+    "pace", [QUICK, Pace(quiet_ms=50, busy_ms=100), Pace(output_bytes_max=8 * KIB, slice_bytes=KIB)]
 )
 @pytest.mark.parametrize("per_record", [1, 40])
 async def test_the_answer_is_the_oracles_at_any_pace(tmp_path: Path, pace: Pace, per_record: int) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.identity.policy import Policy
+from pipeline.limits import KIB
 from pipeline.log.partition import partition_of
 from pipeline.log.port import HITS, STITCHED, Append, Record
 from pipeline.stitch.partition import Partition
@@ -23,7 +24,7 @@ from tests.support.oracle import Answer, RowKey, oracle
 EPOCH = 1
 GROUP = "stitch"
 POLICY = Policy()
-QUICK = Pace(quiet_ms=1, busy_ms=5)
+QUICK = Pace(quiet_ms=1, busy_ms=1, slice_bytes=4 * KIB)
 
 
 def appends_of(hits: Iterable[Sent], per_record: int, partitions: int) -> list[Append]:
