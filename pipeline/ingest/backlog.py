@@ -77,7 +77,7 @@ class Backlog:
 
     @property
     def refusing(self) -> str:
-        """Why nothing more could be taken just now, or "". It fades: only traffic can find out that all is well again."""
+        """Why nothing more could be taken just now, or "". It fades: only traffic can find out that all is well."""
         at, why = self._refused
         return why if time.monotonic() - at < REFUSING_S else ""
 

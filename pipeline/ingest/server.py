@@ -21,7 +21,9 @@ from pipeline.settings import IngestSettings
 
 BACKLOG = 2_048
 GC_ALLOCATIONS = 20_000  # several hundred requests
+URL_BYTES_MAX = 65_535  # the parser counts a URL's parts in 16 bits
 _CLOSE = (b"connection", b"close")
+_HEAD_TOO_LARGE = b"431 Request Header Fields Too Large"
 
 
 class Bounds(Struct, frozen=True):
@@ -53,7 +55,7 @@ def _protocol(bounds: Bounds) -> type[HttpToolsProtocol]:
             self.head_bytes += len(data) if self.in_head else 0
             super().data_received(data)
             if self.in_head and self.head_bytes > HEAD_BYTES_MAX:
-                self.refuse(b"431 Request Header Fields Too Large")
+                self.refuse(_HEAD_TOO_LARGE)
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -61,10 +63,14 @@ def _protocol(bounds: Bounds) -> type[HttpToolsProtocol]:
             self.in_head, self.body_bytes = True, 0
 
         def on_headers_complete(self) -> None:
-            if self.head_bytes > HEAD_BYTES_MAX and _head_bytes(self.headers, self.url) > HEAD_BYTES_MAX:
-                raise ValueError("head too large")
-            if not _unambiguous(self.headers, self.parser.get_http_version(), self.url):
-                raise ValueError("ambiguous request")
+            if len(self.url) > URL_BYTES_MAX:
+                self.refuse(b"414 URI Too Long")
+            elif self.head_bytes > HEAD_BYTES_MAX and _head_bytes(self.headers, self.url) > HEAD_BYTES_MAX:
+                self.refuse(_HEAD_TOO_LARGE)
+            elif not _unambiguous(self.headers, self.parser.get_http_version(), self.url):
+                self.refuse(b"400 Bad Request")
+            if self.transport.is_closing():
+                raise ValueError("refused")  # the parser stops here
             super().on_headers_complete()
             self.due = self.loop.time() + bounds.body_deadline_s
             self.in_head, self.head_bytes = False, 0
@@ -79,11 +85,22 @@ def _protocol(bounds: Bounds) -> type[HttpToolsProtocol]:
             super().on_message_complete()
             self.due, self.in_head = None, True
 
+        def send_400_response(self, msg: str) -> None:
+            if not self.transport.is_closing():
+                super().send_400_response(msg)
+
+        def overdue(self, now: float) -> bool:
+            """Whether time is up. A half-sent request behind one that is being answered is given until then."""
+            if self.due is None or now < self.due:
+                return False
+            return not (self.in_head and self.cycle is not None and not self.cycle.response_complete)
+
         def refuse(self, status: bytes, *extra: tuple[bytes, bytes]) -> None:
-            """Answer below the application, and close."""
+            """Answer below the application, unless an answer has begun that this could be taken for; and close."""
             if self.transport.is_closing():
                 return
-            if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            cycle = self.cycle
+            if cycle is None or (cycle.response_complete if self.in_head else not cycle.response_started):
                 headers = (*extra, *cors_headers(dict(self.headers or ())), (b"content-length", b"0"), _CLOSE)
                 lines = b"".join(b"%b: %b\r\n" % header for header in headers)
                 self.transport.write(b"HTTP/1.1 %b\r\n%b\r\n" % (status, lines))
@@ -114,7 +131,7 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         now = asyncio.get_running_loop().time()
-        for connection in [c for c in self.server_state.connections if c.due is not None and c.due < now]:  # type: ignore[union-attr]
+        for connection in [c for c in self.server_state.connections if c.overdue(now)]:  # type: ignore[union-attr]
             connection.refuse(b"408 Request Timeout")  # type: ignore[union-attr]
         return await super().on_tick(counter)
 

@@ -53,9 +53,12 @@ async def running(
 
 
 @asynccontextmanager
-async def served(folder: Path, log: Log | None = None, **changes: Any) -> AsyncIterator[tuple[int, IngestApp]]:
+async def served(
+    folder: Path, log: Log | None = None, deadline_ms: int = 500, **changes: Any
+) -> AsyncIterator[tuple[int, IngestApp]]:
     """The same behind the real server: (port, application)."""
-    async with running(folder, log, **changes) as app, serving(app, ingest_settings(folder, **changes)) as port:
+    settings = ingest_settings(folder, **changes)
+    async with running(folder, log, deadline_ms=deadline_ms, **changes) as app, serving(app, settings) as port:
         yield port, app
 
 
