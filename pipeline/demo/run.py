@@ -26,6 +26,7 @@ from pipeline.up.stages import StageEnded, Stages, stages
 ENDED_MS_AGO = 5_000  # the day's last hit: a Matomo server ignores times ahead of its own
 SETTLED_WITHIN_S = 60
 _LOOK_EVERY_S = 0.05
+_QUESTION = "SELECT * FROM persons ORDER BY devices DESC LIMIT 5"
 
 
 async def run_demo(settings: Settings, exit_after: bool, keep: bool) -> int:
@@ -70,8 +71,9 @@ def _data(settings: Settings, keep: bool) -> Iterator[Path]:
 def _embedded(settings: Settings, data: Path) -> Settings:
     """Everything in that directory and by default, but for where to listen: a demo leaves no trace elsewhere."""
     host, port = settings.ingest.host, settings.ingest.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, port)).close()
+        socket.create_server((host, port), family=family).close()
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -126,7 +128,7 @@ def _addresses(url: str, data: Path) -> Iterator[str]:
     yield f"shop on two devices  {url}{ROOT}"
     yield f"send a hit           curl '{url}/v1/hits?key=demo' -d '{hit}'"
     yield f"a Matomo tracker     {url}/matomo.php, site 1"
-    yield f"ask                  {called} query 'SELECT * FROM persons ORDER BY devices DESC LIMIT 5' --data {data}"
+    yield f"ask                  {called} query '{_QUESTION}' --data {data}"
     yield f"one journey          {called} journey u-1007 --data {data}"
 
 

@@ -11,6 +11,8 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from pipeline.demo.day import read_day
 from pipeline.identity.policy import Policy
 from pipeline.times import ms_of
@@ -53,6 +55,7 @@ def test_it_prints_what_the_rules_make_of_the_day() -> None:
     assert re.search(r" smartphone .* page ", journey)
 
 
+@pytest.mark.timeout(180)
 def test_a_directory_that_holds_the_day_is_shown_as_it_is(tmp_path: Path) -> None:
     """The second run replays nothing, and finds the same."""
     first, second = (run("--exit", "--port", "0", "--data", str(tmp_path)) for _ in range(2))
