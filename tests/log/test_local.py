@@ -197,3 +197,12 @@ class TestRetention:
 
         assert max([await round_of(4) for _ in range(10)]) < 6_000_000
         assert await round_of(16) < 8_000_000
+
+
+async def test_every_commit_is_synced_and_every_deletion_overwritten(log: LocalLog) -> None:
+    """A kill cannot show a missing sync, only a power cut could: so the file's own word is asked."""
+
+    def pragmas(writer: LocalWriter) -> list[object]:
+        return [writer.execute(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "secure_delete")]
+
+    assert ["wal", 2, 1] == await log.write(pragmas)
