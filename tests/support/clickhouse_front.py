@@ -125,8 +125,12 @@ class _Engine(ThreadingHTTPServer):
         connection = chdb.connect(self.path)
         try:
             connection.query(f"USE `{database}`")
-            for name, value in sorted(settings.items(), key=lambda item: item[0] == "readonly"):
-                connection.query("SET {} = '{}'".format(name, value.replace("\\", "\\\\").replace("'", "\\'")))
+            for readonly in (False, True):  # after which nothing can be set
+                given = [
+                    f"{name} = {_quoted(value)}" for name, value in settings.items() if (name == "readonly") is readonly
+                ]
+                if given:
+                    connection.query("SET " + ", ".join(given))
             result = connection.query(query, "TabSeparated", params=params)
             return result.bytes() or b"", result.rows_read()
         finally:
@@ -207,6 +211,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _cut(self) -> None:
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _form(content_type: str, body: bytes) -> dict[str, str]:

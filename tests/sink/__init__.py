@@ -1,0 +1,1 @@
+"""The sink: steps, crashes, poison, faults, on chDB and on a server behind HTTP."""

@@ -1,0 +1,133 @@
+"""Migrations: in order, once, by anybody at any time, and never changed afterwards."""
+
+import subprocess
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipeline.model import Action, DeadLetter, Link
+from pipeline.warehouse.client import Warehouse, open_warehouse
+from pipeline.warehouse.errors import WarehouseRefused
+from pipeline.warehouse.migrate import migrate, migrations
+from tests.support.clickhouse_front import Front
+
+ROOT = Path(__file__).parents[2]
+FILES = [migration.file for migration in migrations()]
+OBJECTS = {"action_log", "identity_links", "identity_facts", "person_devices", "dead_letters", "log_epochs"} | {
+    *("links_staged", "migrations", "actions", "persons", "devices", "visits", "journey", "person_visits")
+}
+
+
+def test_the_files_are_numbered_without_a_gap() -> None:
+    """0001, 0002, ... so that their order is plain and two branches cannot both add one unseen."""
+    assert [f"{number:04}" for number in range(1, len(FILES) + 1)] == [file[:4] for file in FILES]
+
+
+def test_every_statement_may_run_twice() -> None:
+    """IF NOT EXISTS or OR REPLACE: a crash between a file and its entry repeats the file."""
+    once_only = [
+        statement.splitlines()[0]
+        for migration in migrations()
+        for statement in migration.statements()
+        if "IF NOT EXISTS" not in statement and "OR REPLACE" not in statement
+    ]
+
+    assert once_only == []
+
+
+def test_the_first_run_makes_everything_and_the_second_nothing(warehouse_url: str) -> None:
+    """`seamline migrate` twice."""
+    warehouse = open_warehouse(warehouse_url)
+
+    assert migrate(warehouse) == FILES
+    assert migrate(warehouse) == []
+    assert {row[0] for row in warehouse.query("SHOW TABLES").rows} >= OBJECTS
+    assert warehouse.query("SELECT file FROM migrations FINAL ORDER BY file").rows == [[file] for file in FILES]
+    warehouse.close()
+
+
+def test_threads_may_migrate_at_once(warehouse_url: str) -> None:
+    """Two stages of one process that start together."""
+    warehouse = open_warehouse(warehouse_url)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: migrate(warehouse), range(4)))
+
+    assert migrate(warehouse) == []
+    assert warehouse.query("SELECT file FROM migrations FINAL ORDER BY file").rows == [[file] for file in FILES]
+    warehouse.close()
+
+
+def test_two_processes_may_migrate_at_once(front: Front) -> None:
+    """Two replicas of a deployment that start together."""
+    url = front.database_url("two_processes")
+    code = f"from pipeline.warehouse import client, migrate; migrate.migrate(client.open_warehouse({url!r}))"
+    processes = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(2)]
+
+    assert [process.wait(60) for process in processes] == [0, 0]
+    warehouse = open_warehouse(url)
+    assert migrate(warehouse) == []
+    assert {row[0] for row in warehouse.query("SHOW TABLES").rows} >= OBJECTS
+    warehouse.close()
+
+
+def test_an_applied_file_must_not_change(warehouse_url: str, tmp_path: Path) -> None:
+    """What a database is follows from its files; a changed one would make two databases of one version."""
+    (tmp_path / "0001_migrations.sql").write_text(migrations()[0].sql)
+    (tmp_path / "0002_t.sql").write_text("CREATE TABLE IF NOT EXISTS t (a Int8) ENGINE = Memory;\n")
+    warehouse = open_warehouse(warehouse_url)
+    assert migrate(warehouse, tmp_path) == ["0001_migrations.sql", "0002_t.sql"]
+    (tmp_path / "0002_t.sql").write_text("CREATE TABLE IF NOT EXISTS t (a Int16) ENGINE = Memory;\n")
+    (tmp_path / "0003_u.sql").write_text("CREATE TABLE IF NOT EXISTS u (a Int8) ENGINE = Memory;\n")
+
+    with pytest.raises(WarehouseRefused, match=r"0002_t\.sql"):
+        migrate(warehouse, tmp_path)
+
+    assert ["u"] not in warehouse.query("SHOW TABLES").rows
+    warehouse.close()
+
+
+def test_statements_end_at_the_end_of_a_line() -> None:
+    """A semicolon inside a comment or a text is none."""
+    texts = [statement for migration in migrations() for statement in migration.statements()]
+
+    assert {text.split()[0] for text in texts} == {"CREATE"}
+    assert [text for text in texts if text.endswith(";") or text.startswith("--")] == []
+
+
+def test_the_wheel_brings_the_files(tmp_path: Path) -> None:
+    """`pip install` and `seamline migrate`, without the repository."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        wheel.extractall(tmp_path / "site")
+    code = "from pipeline.warehouse.migrate import migrations; print(*(m.file for m in migrations()))"
+    listing = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "site", check=True, capture_output=True, text=True
+    )
+
+    assert listing.stdout.split() == FILES
+
+
+@pytest.mark.parametrize(
+    ("table", "noun"), [("action_log", Action), ("identity_links", Link), ("dead_letters", DeadLetter)]
+)
+def test_a_table_has_every_field_of_its_noun_with_the_same_default(
+    warehouse: Warehouse, table: str, noun: type[msgspec.Struct]
+) -> None:
+    """The log leaves a field out when it has its default, so a default that differs would change the row."""
+    described = warehouse.query(f"DESCRIBE TABLE {table}").rows
+    kinds, defaults = {row[0]: row[1] for row in described}, {row[0]: row[3] for row in described}
+    fields = {field.name: field.default for field in msgspec.structs.fields(noun)}
+
+    assert set(kinds) == set(fields)
+    for name, default in fields.items():
+        if isinstance(default, str) and default:
+            assert defaults[name] == f"'{default}'", name
+        elif default is None:
+            assert kinds[name].startswith("Nullable"), name
+        else:
+            assert defaults[name] in {"", "false", "'{}'"}, name
