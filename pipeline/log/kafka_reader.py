@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from pipeline.log.kafka_client import KafkaConnection, started, stopped, unavailable
@@ -16,17 +17,45 @@ _HEARTBEATS = 10  # a session: a member notices within a tenth of it that anothe
 _JOIN_SESSIONS = 3
 
 
+class _Expected(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Where each partition should go on, so that a hole is noticed: retention may overtake a slow group."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._next: dict[TopicPartition, int] = {}
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._next = {}
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        places = list(assigned)
+        stored = await asyncio.gather(*[self._consumer.committed(place) for place in places])
+        for place, position in zip(places, stored, strict=True):
+            if position is not None:
+                self._next.setdefault(place, position)
+
+    def hole_before(self, place: TopicPartition, messages: Sequence[Any]) -> int:
+        """How many records are missing before these; then expects what follows them."""
+        first: int = messages[0].offset
+        hole = max(0, first - self._next.get(place, first))
+        self._next[place] = messages[-1].offset + 1
+        return hole
+
+
 class KafkaReader:
     """After LogUnavailable, close it and take a new one: aiokafka's group membership does not mend every error.
 
     What was fetched for a partition and not yet handed out is dropped by aiokafka when the partition is revoked.
+    `lost` counts records that Kafka deleted before this reader could have them.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, connection: KafkaConnection, topic: str) -> None:
         self._consumer = consumer
         self._connection = connection
         self._topic = topic
+        self._expected = _Expected(consumer)
         self.closed = False
+        self.lost = 0
 
     @classmethod
     async def joined(
@@ -34,7 +63,6 @@ class KafkaReader:
     ) -> "KafkaReader":
         """A member with its partitions. Raises LogUnavailable. `instance_id` names it across restarts (KIP-345)."""
         consumer = AIOKafkaConsumer(
-            topic,
             group_id=group,
             group_instance_id=instance_id,
             enable_auto_commit=False,
@@ -43,13 +71,19 @@ class KafkaReader:
             heartbeat_interval_ms=session_ms // _HEARTBEATS,
             **connection.arguments(),
         )
+        reader = cls(consumer, connection, topic)
+        consumer.subscribe([topic], listener=reader._expected)
         await started(consumer, consumer.stop, connection.timeout_ms + _JOIN_SESSIONS * session_ms)
-        return cls(consumer, connection, topic)
+        return reader
 
     async def fetch(self, wait_ms: int, records_max: int = 500) -> Sequence[Record]:
         """Records past this reader's position, in order within each partition; empty when none came in `wait_ms`."""
         with unavailable("fetching"):
             found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=records_max)
+        for place, messages in found.items():
+            if hole := self._expected.hole_before(place, messages):
+                self.lost += hole
+                _log.error("%s/%s: %s records were deleted before they were read", self._topic, place.partition, hole)
         return [record_of(message) for messages in found.values() for message in messages]
 
     async def commit(self, positions: Mapping[int, int]) -> None:

@@ -158,14 +158,33 @@ class TestOffsets:
     async def test_a_read_below_what_is_kept_starts_at_the_oldest(self, kafka: KafkaBroker, new_log: NewLog) -> None:
         topic, log = await fresh_topic(kafka.bootstrap, 1), new_log()
         await log.append([entry(topic, str(i)) for i in range(10)])
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
-        await admin.start()
-        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=6)})
-        await admin.close()
+        await delete_before(kafka, topic, 6)
         assert {0: (6, 10)} == dict(await log.span(topic))
         assert ["6", "7", "8"] == values([record async for record in log.read(topic, 0, 0, 9)])
+
+    async def test_what_kafka_deleted_before_it_was_read_is_counted(
+        self, kafka: KafkaBroker, new_log: NewLog, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        topic, log = await fresh_topic(kafka.bootstrap, 1), new_log()
+        await log.append([entry(topic, str(i)) for i in range(10)])
+        slow = await log.reader(topic, "g")
+        await slow.commit({0: 2})
+        await slow.close()
+        await delete_before(kafka, topic, 6)
+        late = await log.reader(topic, "g")
+        assert ["6", "7", "8", "9"] == values(await drain(late, 4))
+        assert 4 == late.lost
+        assert "4 records were deleted before they were read" in caplog.text
 
     async def test_an_idempotent_producer_keeps_the_same_promises(self, kafka: KafkaBroker, new_log: NewLog) -> None:
         topic, log = await fresh_topic(kafka.bootstrap, 1), new_log(idempotent=True)
         assert [0, 1, 2] == list(await log.append([entry(topic, str(i)) for i in range(3)]))
         assert [3] == list(await log.append([entry(topic, "3")]))
+
+
+async def delete_before(kafka: KafkaBroker, topic: str, offset: int) -> None:
+    """As retention would."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
+    await admin.close()
