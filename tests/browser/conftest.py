@@ -25,8 +25,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     stage.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; a test opens a context of its own."""
+    """Chromium; a test opens a context of its own. Playwright holds the thread's event loop: not past this module."""
     with chromium() as opened:
         yield opened

@@ -62,7 +62,10 @@ def seen(stage: Stage, title: str, frame: str, attribution: str) -> None:
 
 
 def test_a_sign_in_on_two_devices_makes_one_journey(stage: Stage) -> None:
-    """Nobody's pages become backfilled ones as each device's sign-in explains them; three visitors are one person."""
+    """Nobody's pages become backfilled ones as each device's sign-in explains them; three visitors are one person.
+
+    Nobody else in this suite is Nora: who signs in brings every device they were seen on.
+    """
     stage.laptop.get_by_role("link", name="Ridge boots").click()
     stage.laptop.get_by_role("button", name="Add to basket").click()
     stage.phone.get_by_role("link", name="Enamel mug").click()
@@ -87,7 +90,7 @@ def test_a_sign_in_on_two_devices_makes_one_journey(stage: Stage) -> None:
 
 def test_two_people_are_never_joined(stage: Stage) -> None:
     """Each device its own person, and the page says so."""
-    sign_in(stage.laptop, "Nora Blum")
+    sign_in(stage.laptop, "Ada Moreau")
     sign_in(stage.phone, "Ilias Petrov")
 
     expect(stage.page.locator("#headline")).to_have_text("Two devices, two persons.", timeout=VISIBLE_WITHIN_MS)
@@ -140,7 +143,7 @@ def reach(stage: Stage, button: str) -> None:
 
 def test_start_over_gives_two_new_devices(stage: Stage) -> None:
     """Nothing of the last round is left in the journey."""
-    sign_in(stage.laptop, "Nora Blum")
+    sign_in(stage.laptop, "Ilias Petrov")
     seen(stage, "Signed in", "laptop", "identified")
 
     stage.page.get_by_role("button", name="Start over").click()
