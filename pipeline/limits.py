@@ -29,6 +29,8 @@ CONNECTIONS_MAX = 1_024
 IDLE_MS_MAX = 75 * SECOND_MS  # longer than a load balancer keeps its side: it never meets our close
 HEAD_BYTES_MAX = 96 * KIB  # a GET carries a whole event in its request line, and a browser its cookies
 DISCARD_BYTES_MAX = 8 * MIB  # of a body that was refused: read and forgotten, so that the client sees the answer
+BODIES_BYTES_MAX = 128 * MIB  # bodies being received in pieces, all connections together; past it 503 + Retry-After
+LARGE_BODY_BYTES = 256 * KIB  # from here on a body is read beside the event loop, one at a time
 BUFFER_BYTES_MAX = 64 * MIB  # hits that wait for the log; past it 503 + Retry-After
 APPEND_DEADLINE_MS = 1 * SECOND_MS  # then the spool takes them: an answer of 2xx does not wait for an election
 

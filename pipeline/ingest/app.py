@@ -8,16 +8,23 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import orjson
+from msgspec import structs
 
 from pipeline.ingest.addresses import Proxies, is_private
 from pipeline.ingest.backlog import Backlog
-from pipeline.ingest.body import BodyFault, Receive, inflate, read_body
+from pipeline.ingest.body import BodyFault, Receive, Room, inflate, read_body
 from pipeline.ingest.cors import cors_headers, preflight_headers
 from pipeline.ingest.counts import Counts
 from pipeline.ingest.metrics import CONTENT_TYPE, IngestCollector, exposition
 from pipeline.ingest.publisher import Publisher
 from pipeline.ingest.user_agent import UserAgents
-from pipeline.limits import APPEND_DEADLINE_MS, EVENT_BYTES_MAX, RETRY_AFTER_S
+from pipeline.limits import (
+    APPEND_DEADLINE_MS,
+    DECOMPRESSED_BYTES_MAX,
+    EVENT_BYTES_MAX,
+    LARGE_BODY_BYTES,
+    RETRY_AFTER_S,
+)
 from pipeline.log.port import Log
 from pipeline.protocols.event_ids import uuid7
 from pipeline.protocols.registry import protocol_at
@@ -30,6 +37,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Scope = MutableMapping[str, Any]
 
 _log = logging.getLogger(__name__)
+LARGE = BodyFault(413, "read beside the event loop")
 _RETRY = (b"retry-after", b"%d" % RETRY_AFTER_S)
 
 
@@ -59,6 +67,8 @@ class IngestApp:
         self._backlog = Backlog(settings.spool, settings.spool_bytes_max, self._write, self.counts)
         linger_ms = (settings.linger_ms_min, settings.linger_ms_max)
         self._publisher = Publisher(log, self._backlog, self.counts, linger_ms, append_deadline_ms)
+        self._room = Room()
+        self._one_large = asyncio.Semaphore(1)
         self._serving = False
 
     async def _write(self, records: Any) -> bool:
@@ -137,12 +147,16 @@ class IngestApp:
         the client sends it again, and the same content is the same hit."""
         if len(scope["query_string"]) > EVENT_BYTES_MAX:
             return _refusal(414, f"query longer than {EVENT_BYTES_MAX} bytes")
-        body = await read_body(receive, headers, protocol.body_bytes_max)
-        if not isinstance(body, BodyFault):
-            body = inflate(body, headers)
+        body = await read_body(receive, headers, protocol.body_bytes_max, self._room)
         if isinstance(body, BodyFault):
             return self._body_fault(protocol, body)
-        outcome = self._handle(protocol, self._request(scope, headers, body))
+        request = self._request(scope, headers, body)
+        outcome = self._read(protocol, request, LARGE_BODY_BYTES) if len(body) <= LARGE_BODY_BYTES else LARGE
+        if outcome is LARGE:
+            async with self._one_large:
+                outcome = await asyncio.to_thread(self._read, protocol, request, DECOMPRESSED_BYTES_MAX)
+        if isinstance(outcome, BodyFault):
+            return self._body_fault(protocol, outcome)
         if outcome is None:
             return _refusal(500, "a fault of ours, counted and logged")
         self.counts.add(protocol.name, outcome.counts)
@@ -156,7 +170,9 @@ class IngestApp:
 
     def _body_fault(self, protocol: Protocol, fault: BodyFault) -> Reply | None:
         self.counts.events[f"body_{fault.status or 'gone'}"] += 1
-        return _refusal(fault.status, fault.reason) if fault.status else None
+        if not fault.status:
+            return None
+        return _refusal(fault.status, fault.reason, *((_RETRY,) if fault.status == 503 else ()))
 
     def _request(self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes) -> Request:
         now_ms = self._now_ms()
@@ -174,18 +190,30 @@ class IngestApp:
             agent_of=self._agents,
         )
 
-    def _handle(self, protocol: Protocol, request: Request) -> Outcome | None:
-        """The protocol's answer; None if it broke, which is a bug: logged by place, never with values."""
+    def _read(self, protocol: Protocol, request: Request, bytes_max: int) -> Outcome | BodyFault | None:
+        """The protocol's answer to the inflated body; LARGE if `bytes_max` was too little and more is allowed.
+
+        None if the protocol broke, which is a bug: logged by place, never with values.
+        """
+        body = inflate(request.body, request.headers, bytes_max)
+        if isinstance(body, BodyFault):
+            return LARGE if body.status == 413 and bytes_max < DECOMPRESSED_BYTES_MAX else body
         try:
-            return protocol.handle(request, self._sites)
+            return protocol.handle(
+                structs.replace(request, body=body) if body is not request.body else request, self._sites
+            )
         except Exception as error:
-            trace = error.__traceback__
-            while trace is not None and trace.tb_next is not None:
-                trace = trace.tb_next
-            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
             self.counts.events["protocol_faults"] += 1
-            _log.error("%s: %s at %s", protocol.name, type(error).__name__, place)
+            _log.error("%s: %s at %s", protocol.name, type(error).__name__, _place(error))
             return None
+
+
+def _place(error: Exception) -> str:
+    """File and line of where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
 
 
 async def _respond(send: Send, reply: Reply, extra: tuple[tuple[bytes, bytes], ...]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.limits import DECOMPRESSED_BYTES_MAX
+from pipeline.limits import BODIES_BYTES_MAX, DECOMPRESSED_BYTES_MAX
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -24,9 +24,17 @@ class BodyFault(Struct, frozen=True):
 
 
 GONE = BodyFault(0, "the client is gone")
+NO_ROOM = BodyFault(503, "try again: too many bodies at once")
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes], bytes_max: int) -> bytes | BodyFault:
+class Room:
+    """Memory for the bodies that come in several pieces, all connections together."""
+
+    def __init__(self, bytes_max: int = BODIES_BYTES_MAX) -> None:
+        self.left = bytes_max
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], bytes_max: int, room: Room) -> bytes | BodyFault:
     """The body as sent. What is declared too large is not read at all; what turns out too large, no further."""
     declared = headers.get(b"content-length")
     if declared is None and b"transfer-encoding" not in headers:
@@ -37,11 +45,16 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], bytes_max:
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
         return body if len(body) <= bytes_max else _too_large(bytes_max)
-    return await _collect(message, receive, bytes_max)
-
-
-async def _collect(message: MutableMapping[str, Any], receive: Receive, bytes_max: int) -> bytes | BodyFault:
     chunks: list[bytes] = []
+    try:
+        return await _collect(message, receive, bytes_max, chunks, room)
+    finally:
+        room.left += sum(map(len, chunks))
+
+
+async def _collect(
+    message: MutableMapping[str, Any], receive: Receive, bytes_max: int, chunks: list[bytes], room: Room
+) -> bytes | BodyFault:
     size = 0
     while message["type"] == "http.request":
         chunk = message.get("body", b"")
@@ -49,6 +62,9 @@ async def _collect(message: MutableMapping[str, Any], receive: Receive, bytes_ma
         if size > bytes_max:
             return _too_large(bytes_max)
         chunks.append(chunk)
+        room.left -= len(chunk)
+        if room.left < 0:
+            return NO_ROOM
         if not message.get("more_body"):
             return b"".join(chunks)
         message = await receive()

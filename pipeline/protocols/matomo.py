@@ -2,6 +2,7 @@
 
 import base64
 
+from pipeline.limits import EVENT_BYTES_MAX
 from pipeline.protocols import matomo_bulk
 from pipeline.protocols.forms import parse_body, parse_form, too_many
 from pipeline.protocols.matomo_hits import Call, take
@@ -20,6 +21,8 @@ def handle(request: Request, sites: Sites) -> Outcome:
     if request.method == "POST" and matomo_bulk.is_bulk(request.body):
         return matomo_bulk.handle(request, sites)
     body = request.body if request.method == "POST" else b""
+    if len(body) > EVENT_BYTES_MAX:
+        return Outcome(_reply(request, 413, silent=False), counts=(Count("", "rejected", "body"),))
     params = parse_body(body) | parse_form(request.query)
     if not params:
         return _without_parameters(request)

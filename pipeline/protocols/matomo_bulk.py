@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from pipeline.limits import BULK_HITS_MAX
+from pipeline.limits import BULK_HITS_MAX, EVENT_BYTES_MAX
 from pipeline.model import Hit
 from pipeline.protocols.forms import parse_form, texts_of
 from pipeline.protocols.json_text import Malformed, decode
@@ -47,6 +47,10 @@ def _take_all(call: Call, entries: list[Any], token: str, silent: bool) -> Outco
     tracked = 0
     idsites: set[str] = set()
     for index, entry in enumerate(entries):
+        if isinstance(entry, str) and len(entry) > EVENT_BYTES_MAX:
+            counts.append(Count("", "rejected", "requests"))
+            invalid.append(index)
+            continue
         params = _params(entry)
         if not params:
             counts.append(Count("", "rejected", "requests"))

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.limits import KEY_BYTES_MAX, PROPERTIES_MAX
+from pipeline.limits import EVENT_BYTES_MAX, KEY_BYTES_MAX, PROPERTIES_MAX
 from pipeline.protocols.campaigns import campaign_in, campaign_of
 from pipeline.protocols.clock import parse_any, plausible
 from pipeline.protocols.forms import parse_body, parse_form, too_many
@@ -24,11 +24,13 @@ _NULLS = frozenset({"", "null", "undefined"})
 
 
 def handle(request: Request, sites: Sites) -> Outcome:
-    """204 for a hit and for a refused one; 400 names configured parameters that are missing; 404 an unknown UUID."""
+    """204 for a hit and for a refused one; 400 names missing parameters, 404 is an unknown UUID, 413 too much."""
     access = sites.find(METRICSWAVE, request.path.rpartition("/")[2].lower())
     if access is None:
         return _refuse(404, "Not found", Count("", "rejected", "uuid"))
     site = access.site
+    if len(request.body) > EVENT_BYTES_MAX:
+        return _refuse(413, f"Larger than {EVENT_BYTES_MAX} bytes", Count(site.site_id, "rejected", "body"))
     given = parse_form(request.query) if request.method == "GET" else parse_body(request.body)
     params = {name: text for name, raw in given.items() if (text := raw.strip()) and text not in _NULLS}
     page = params.get("f") == "script"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ingest.addresses import Proxies, is_private
-from pipeline.ingest.body import GONE, BodyFault, inflate, read_body
+from pipeline.ingest.body import GONE, NO_ROOM, BodyFault, Room, inflate, read_body
 from pipeline.ingest.cors import cors_headers, preflight_headers
 
 LIMIT = 1_000
@@ -23,7 +23,7 @@ def _echoed(origin: bytes) -> dict[str, bytes]:
 
 
 async def collected(
-    chunks: Iterable[bytes], headers: dict[bytes, bytes], gone: bool = False
+    chunks: Iterable[bytes], headers: dict[bytes, bytes], gone: bool = False, room: Room | None = None
 ) -> tuple[bytes | BodyFault, int]:
     """(what `read_body` says, how many chunks it read)."""
     parts = list(chunks)
@@ -36,7 +36,7 @@ async def collected(
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": parts[read - 1], "more_body": gone or read < len(parts)}
 
-    return await read_body(receive, headers, LIMIT), read
+    return await read_body(receive, headers, LIMIT, room or Room()), read
 
 
 @pytest.mark.parametrize("size", [0, 1, LIMIT])
@@ -64,6 +64,17 @@ async def test_a_body_that_turns_out_too_large_is_read_no_further() -> None:
     assert (BodyFault(413, "body larger than 1000 bytes"), 1) == await collected(
         [b"x" * 1_001], {b"transfer-encoding": b"chunked"}
     )
+
+
+async def test_bodies_in_pieces_share_one_room() -> None:
+    """When there is none left a client is told to come again; what was taken is given back, whatever the end."""
+    room = Room(500)
+    chunked = {b"transfer-encoding": b"chunked"}
+
+    assert NO_ROOM == (await collected([b"x" * 300] * 3, chunked, room=room))[0]
+    assert b"x" * 400 == (await collected([b"x" * 200] * 2, chunked, room=room))[0]
+    assert GONE == (await collected([b"x" * 200] * 2, chunked, gone=True, room=room))[0]
+    assert 500 == room.left
 
 
 async def test_without_a_body_nothing_is_awaited() -> None:

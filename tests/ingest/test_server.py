@@ -4,6 +4,7 @@ import asyncio
 import errno
 import gzip
 import http.client
+import sys
 from pathlib import Path
 
 import pytest
@@ -321,3 +322,76 @@ async def test_no_request_line_is_ever_logged(
 
     said = capfd.readouterr()
     assert "canary" not in caplog.text + said.out + said.err
+
+
+async def test_too_many_bodies_at_once_are_turned_away(tmp_path: Path) -> None:
+    """Memory for bodies that come in pieces is one for all: 503 and when to come again; then there is room."""
+    body = b"[{}]".ljust(900_000)
+    async with served(tmp_path) as (port, app):
+        left, app._room.left = app._room.left, 100_000
+        refused = await exchange(port, posted(body))
+        app._room.left = left
+        taken = await exchange(port, posted(body))
+
+    assert (503, "30", 200) == (refused.status, refused.headers["retry-after"], taken.status)
+    assert left == app._room.left
+
+
+_NODE = """
+import asyncio, sys
+from pathlib import Path
+from pipeline.ingest.app import IngestApp
+from pipeline.ingest.server import serving
+from tests.support.fake_log import FakeLog
+from tests.support.http_server import ingest_settings
+from tests.protocols.build import sites
+
+async def main():
+    log = FakeLog()
+    log.away = True
+    settings = ingest_settings(Path(sys.argv[1]))
+    app = IngestApp(sites(), log, settings)
+    await app.start()
+    async with serving(app, settings) as port:
+        print(port, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_node_keeps_every_hit_it_answered_for(tmp_path: Path) -> None:
+    """SIGKILL under load with the log away: the next process drains all that got a 2xx into the log, in order."""
+    node = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _NODE, str(tmp_path), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+    )
+    assert node.stdout is not None
+    port = int(await asyncio.wait_for(node.stdout.readline(), 60))
+    answered: list[str] = []
+
+    async def send(worker: int) -> None:
+        for n in range(10_000):
+            try:
+                answer = await exchange(
+                    port, posted(b'[{"event_id":"%d-%05d","anonymous_id":"d%d"}]' % (worker, n, worker))
+                )
+            except OSError:
+                return
+            if answer.status != 200:
+                return
+            answered.append(f"{worker}-{n:05d}")
+
+    senders = [asyncio.create_task(send(worker)) for worker in range(4)]
+    await until(lambda: len(answered) > 60, 60, "hits are answered")
+    node.kill()
+    await node.wait()
+    await asyncio.gather(*senders)
+    log = FakeLog()
+    async with running(tmp_path, log) as app:
+        await until(lambda: app._backlog.empty, 30, "the spool drains")
+
+    kept = [hit.event_id for hit in hits_in(log)]
+    assert set(answered) <= set(kept)
+    for worker in range(4):
+        mine = [event_id for event_id in kept if event_id.startswith(f"{worker}-")]
+        assert mine == sorted(mine)

@@ -365,6 +365,16 @@ def test_too_long_texts_are_cut_and_counted() -> None:
     ] == sorted(counted(outcome))
 
 
+def test_a_form_larger_than_an_event_is_refused() -> None:
+    """64 KiB are taken, one byte more is 413, with the image and counted."""
+    exact = b"idsite=1&rec=1&rand=1&x=".ljust(65_536, b"y")
+    taken, refused = (answer(request("POST", "/matomo.php", body=body)) for body in (exact, exact + b"y"))
+
+    assert (200, 1) == (taken.reply.status, len(taken.hits))
+    assert (413, GIF, "image/gif") == shape(refused)
+    assert [("rejected", "body")] == counted(refused)
+
+
 def test_parameters_past_the_bound_are_counted() -> None:
     """512 are read."""
     outcome = matomo({f"p{n}": n for n in range(600)})

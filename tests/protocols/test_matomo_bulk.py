@@ -116,6 +116,13 @@ def test_a_bulk_is_bounded() -> None:
     assert [("rejected", "body")] == counted(refused)
 
 
+def test_an_entry_is_bounded_like_an_event() -> None:
+    """64 KiB; its neighbours are taken."""
+    entries = ["?idsite=1&rec=1&x=".ljust(size, "y") for size in (65_536, 65_537, 30)]
+
+    assert {"status": "success", "tracked": 2, "invalid": 1} == told(bulk(entries))
+
+
 @pytest.mark.parametrize(
     "body", [b'{"requests":["?idsite=1&rec=1"]}', b'\n{ \'x\': 0, "requests" : ["?idsite=1&rec=1"]}']
 )

@@ -173,3 +173,11 @@ def test_what_is_too_much_is_cut_and_counted() -> None:
     assert len(only(outcome).properties) == 255
     assert {("cut", "properties")} == set(counted(outcome))
     assert ("cut", "parameters") in counted(get("&".join(f"p{n}=1" for n in range(600))))
+
+
+def test_a_body_is_bounded_like_an_event() -> None:
+    """64 KiB are taken, one byte more is 413."""
+    exact = b"x=".ljust(65_536, b"y")
+
+    assert [204, 413] == [post(body).reply.status for body in (exact, exact + b"y")]
+    assert [("rejected", "body")] == counted(post(exact + b"y"))

@@ -1,0 +1,1 @@
+"""Hostile input: nothing it does is a 5xx, a crash or a silent drop."""
