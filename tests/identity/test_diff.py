@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.identity.diff import changed
@@ -14,6 +14,7 @@ from tests.identity.strategies import EVERY_MS, Fact, content, facts, fold, inst
 EVER_MS = 1 << 50
 some = st.lists(facts, max_size=10)
 TEN = Policy(lookback_ms=20, bucket_ms=10, users_per_bucket_max=3, logouts_per_bucket_max=3, users_per_device_max=2)
+ALICE, BOB = Fact(1_000, "alice", True, False), Fact(1_015, "bob", False, False)
 
 
 def _arrive(before: Timeline, news: list[Fact]) -> tuple[Timeline, set[int]]:
@@ -47,6 +48,8 @@ def _always(start_ms: int, end_ms: int) -> bool:
 @given(policies, some, st.lists(facts, min_size=1, max_size=5))
 @example(TEN, [Fact(1_005, "alice", True, False)], [Fact(1_025, "bob", False, False), Fact(1_027, "bob", False, True)])
 @example(TEN, [Fact(1_000, "a", False, False), Fact(1_030, "b", False, False)], [Fact(1_018, "c", False, False)])
+@example(TEN, [ALICE, ALICE._replace(t_ms=1_003, user="", logout=True), BOB], [ALICE._replace(t_ms=1_005)])
+@example(TEN, [ALICE._replace(holds=False), BOB._replace(t_ms=1_035)], [ALICE._replace(t_ms=1_005, holds=False)])
 def test_every_change_is_told_and_nothing_else(policy: Policy, known: list[Fact], news: list[Fact]) -> None:
     """Over all instants: the segments are exactly where the answers before and after differ, with the new answer."""
     before = timeline(policy, known)
@@ -55,6 +58,19 @@ def test_every_change_is_told_and_nothing_else(policy: Policy, known: list[Fact]
         return
 
     assert _differences(before, after) == _told(list(changed(before, after, touched, EVER_MS, _always)))
+
+
+@settings(max_examples=600)
+@given(policies, st.lists(facts, min_size=1, max_size=5), st.data())
+def test_the_same_user_again_in_the_same_bucket(policy: Policy, known: list[Fact], data: st.DataObject) -> None:
+    """The usual news by far, and the only one that is spared a look at both sides: told as exactly as any other."""
+    before = timeline(policy, known)
+    seen = data.draw(st.sampled_from(known))
+    start_ms = seen.t_ms // policy.bucket_ms * policy.bucket_ms
+    t_ms = data.draw(st.integers(start_ms, start_ms + policy.bucket_ms - 1))
+    after, touched = _arrive(before, [seen._replace(t_ms=t_ms)])
+    if touched:
+        assert _differences(before, after) == _told(list(changed(before, after, touched, EVER_MS, _always)))
 
 
 @given(policies, some, st.lists(facts, min_size=1, max_size=5), instants)

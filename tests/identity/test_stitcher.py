@@ -13,7 +13,8 @@ from pipeline.identity.stitcher import Devices, Key, Placed, Stamp, Stitched, st
 from pipeline.limits import FUTURE_MS_MAX, HOUR_MS
 from pipeline.model import HitHead
 from pipeline.times import iso, ms_of
-from tests.identity.strategies import Fact, heads, hits, policies
+from tests.identity.strategies import BASE_MS, Fact, heads, hits, policies
+from tests.support import oracle
 
 KEY: Key = ("shop", "laptop")
 LOG_MS = 5_000
@@ -91,6 +92,30 @@ def test_no_link_is_left_out_that_covers_a_row(policy: Policy, arrivals: list[tu
 
             assert [_decision(link) for link in every if link.start <= iso(t_ms) <= link.end] == over
         seen += [] if fact.user else [fact.t_ms]
+
+
+@given(policies, st.lists(hits, min_size=1, max_size=24))
+def test_what_is_not_marked_late_is_right_however_late_it_comes(policy: Policy, world: list[Fact]) -> None:
+    """Hits of many lookbacks in any order, states pruned after every record: a row or a link that is not marked is what
+    the oracle says of all hits so far, the forgotten ones included."""
+    devices: dict[Key, Device] = {}
+    for version in range(1, len(world) + 1):
+        spread = [fact._replace(t_ms=fact.t_ms * 7 - 6 * BASE_MS) for fact in world[:version]]
+        stitched = stitch(heads(spread)[-1:], devices, policy, Stamp(version, 1 << 40))
+        known = oracle.facts_of(heads(spread), policy)
+        if not stitched.placed[0].late:
+            assert oracle.oracle(heads(spread), policy)["shop", "d:laptop", f"e{version - 1}"] == _answer(stitched)
+        for link in stitched.links:
+            for t_ms in (ms_of(link.start), ms_of(link.end)) if not link.late else ():
+                user, attribution = oracle.who(t_ms, known, policy)
+
+                assert (link.user_id, link.attribution) == (user or "", attribution), t_ms
+        for key in stitched.dirty:
+            devices[key].settle(version - 1)
+
+
+def _answer(stitched: Stitched) -> tuple[str, str]:
+    return stitched.placed[0].person_id, stitched.placed[0].attribution
 
 
 def _decision(link: msgspec.Struct) -> tuple[object, ...]:

@@ -22,7 +22,6 @@ from pipeline.stitch.partition import Partition
 from pipeline.times import ms_of
 from tests.simulation.table import Placement, Row, Table
 
-EPOCH = 1
 IDLE, BUSY = "idle", "busy"
 STITCH, SINK = "stitch", "sink"
 Worker = Iterator[str]
@@ -35,14 +34,21 @@ _link = msgspec.json.Decoder(Link)
 class Hub:
     """What is durable, by partition."""
 
-    def __init__(self, hits: list[list[Record]]) -> None:
-        self.hits = hits
-        self.committed = [0] * len(hits)
-        self.changelog: list[list[tuple[Key, bytes]]] = [[] for _ in hits]
-        self.stitched: list[list[Record]] = [[] for _ in hits]
-        self.sunk = [0] * len(hits)
+    def __init__(self, partitions: int) -> None:
+        self.epoch = 0
+        self.hits: list[list[Record]] = [[] for _ in range(partitions)]
+        self.committed = [0] * partitions
+        self.changelog: list[list[tuple[Key, bytes]]] = [[] for _ in range(partitions)]
+        self.stitched: list[list[Record]] = [[] for _ in range(partitions)]
+        self.sunk = [0] * partitions
         self.owners: dict[tuple[str, int], int] = defaultdict(int)
         self.table = Table()
+
+    def begin(self, hits: list[list[Record]]) -> None:
+        """The topic `hits` is new: an epoch begins, and offsets start again."""
+        self.epoch += 1
+        self.hits = hits
+        self.committed = [0] * len(hits)
 
     def owner(self, role: str, partition: int) -> int:
         """Take over a partition; commits of whoever had it before are refused from now on. Returns the proof."""
@@ -88,7 +94,7 @@ def stitcher(hub: Hub, number: int, policy: Policy, rng: Random, mine: int) -> W
     It may go on reading while 2 to 4 are under way.
     """
     states = States(hub.changelog[number], policy)
-    partition = Partition(number, policy, EPOCH, states, hub.committed[number])  # type: ignore[arg-type]
+    partition = Partition(number, policy, hub.epoch, states, hub.committed[number])  # type: ignore[arg-type]
     most = rng.choice((1, 2, 5, 100))
     while True:
         yield BUSY if _read(hub, partition, rng, most) else IDLE

@@ -18,12 +18,9 @@ class Schedule:
     def __init__(self, seed: int) -> None:
         self.rng = Random(seed)
         self.world: Small = small_world(self.rng)
-        self.hub = Hub(self.world.records)
+        self.hub = Hub(len(self.world.logs[0]))
         self.live: dict[tuple[str, int], Worker] = {}
         self.left: list[Worker] = []
-        for number, records in enumerate(self.world.records):
-            for role in ROLES if records else ():
-                self.start((role, number))
 
     def start(self, post: tuple[str, int]) -> None:
         """A new owner for the post: recovers from what is durable."""
@@ -32,10 +29,15 @@ class Schedule:
 
     def run(self) -> None:
         """Trouble for a while, then none until all is read; sometimes all once more from the first record."""
-        for _ in range(self.rng.choice((0, 10, 40, 120))):
-            self.trouble()
-        self.drain()
-        if self.rng.random() < 0.05:
+        for hits in self.world.logs:
+            self.hub.begin(hits)
+            for number, records in enumerate(hits):
+                for role in ROLES if records else ():
+                    self.start((role, number))
+            for _ in range(self.rng.choice((0, 10, 40, 120)) if self.live else 0):
+                self.trouble()
+            self.drain()
+        if len(self.world.logs) == 1 and self.rng.random() < 0.05:
             self.replay()
             self.drain()
 

@@ -54,4 +54,5 @@ def _wrong(seed: int) -> list[str]:
 
 if __name__ == "__main__":
     first, count = (int(text) for text in sys.argv[1:3])
-    print(told(red_of(range(first, first + count))))
+    reds = red_of(range(first, first + count))
+    print(told(reds) if reds else f"{count} schedules, all green")

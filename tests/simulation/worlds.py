@@ -20,11 +20,11 @@ HEADERS = {"schema": HIT_SCHEMA, "count": ""}
 
 
 class Small(NamedTuple):
-    """`hits`: every arrival, in log order within its partition. `records`: the topic, by partition."""
+    """`hits`: every arrival, in log order within its partition. `logs`: the topic by partition, once for each epoch."""
 
     policy: Policy
     hits: list[Sent]
-    records: list[list[Record]]
+    logs: list[list[list[Record]]]
 
 
 def small_world(rng: Random) -> Small:
@@ -34,12 +34,23 @@ def small_world(rng: Random) -> Small:
     arrivals = [arrival for event in _events(rng, policy) for arrival in _arrivals(rng, policy, event, habit)]
     arrivals.sort(key=lambda sent: sent.received_ms)
     partitions = rng.choice((1, 2, 7))
-    shares: list[list[Sent]] = [[] for _ in range(partitions)]
-    for sent in arrivals:
-        shares[partition_of(sent.workspace, sent.device, partitions)].append(sent)
     behind_ms = rng.randrange(HOUR_MS) if rng.random() < 0.2 else 0  # the log's clock, behind that of ingest
-    batched = [list(_records(rng, number, share, behind_ms)) for number, share in enumerate(shares)]
-    return Small(policy, [sent for share in shares for sent in share], batched)
+    world = Small(policy, [], [])
+    for part in _epochs(rng, arrivals):
+        shares: list[list[Sent]] = [[] for _ in range(partitions)]
+        for sent in part:
+            shares[partition_of(sent.workspace, sent.device, partitions)].append(sent)
+        world.hits.extend(sent for share in shares for sent in share)
+        world.logs.append([list(_records(rng, number, share, behind_ms)) for number, share in enumerate(shares)])
+    return world
+
+
+def _epochs(rng: Random, arrivals: list[Sent]) -> list[list[Sent]]:
+    """Now and then the topic is made anew, once all of it is read: offsets start again, states and table stay."""
+    if rng.random() < 0.85:
+        return [arrivals]
+    cut = rng.randrange(len(arrivals))
+    return [arrivals[:cut], arrivals[cut:]]
 
 
 def _policy(rng: Random) -> Policy:
