@@ -49,14 +49,16 @@ class _Work(Struct):
     facts: list[tuple[int, HitHead]]
 
 
-def stitch(heads: Sequence[HitHead], devices: Devices, policy: Policy, stamp: Stamp) -> Stitched:
+def stitch(
+    heads: Sequence[HitHead], devices: Devices, policy: Policy, stamp: Stamp, times: Sequence[int] | None = None
+) -> Stitched:
     """Fold one record into `devices` (changed in place) and say what it means.
 
     The record is the unit, because its borders are the only ones that a replay repeats:
     1. fold all its facts; 2. attribute its rows with the state after it; 3. link the stretches that answer differently.
-    `devices` holds every known device of the record; new ones are added.
+    `devices` holds every known device of the record; new ones are added. `times`: of the heads, where they are known.
     """
-    times = [ms_of(head.ts) for head in heads]
+    times = [ms_of(head.ts) for head in heads] if times is None else times
     works, dirty = _fold(heads, times, devices, policy, stamp)
     links = [link for key in sorted(works) for link in _links(key, works[key], devices[key], stamp)]
     return Stitched(_place(heads, times, devices), links, dirty)
@@ -143,23 +145,29 @@ def _trigger(segment: Segment, work: _Work) -> HitHead:
 
 
 def _place(heads: Sequence[HitHead], times: Sequence[int], devices: Devices) -> list[Placed]:
-    """Step 2."""
+    """Step 2. Hits that share an answer share the `Placed`: a visitor's pages stand together in a record."""
     rules: dict[Key, Rules] = {}
+    same: dict[tuple[str, str, str, Attribution, bool], Placed] = {}
     placed = []
     for head, t_ms in zip(heads, times, strict=True):
-        if head.user_id:
-            placed.append(Placed(user_person(head.workspace, head.user_id), "identified"))
-        elif not head.anonymous_id:
-            placed.append(Placed(hit_person(head.workspace, head.event_id), "anonymous"))
-        else:
-            key = (head.workspace, head.anonymous_id)
-            device = devices.get(key)
-            if device is None:
-                placed.append(Placed(device_person(*key), "anonymous"))
-                continue
-            answer = (rules.get(key) or rules.setdefault(key, Rules(device.line))).who(t_ms)
-            person = user_person(head.workspace, answer.user) if answer.user else device_person(*key)
-            placed.append(Placed(person, answer.attribution, device.late(t_ms)))
+        workspace, anonymous_id, user = head.workspace, head.anonymous_id, head.user_id
+        attribution: Attribution = "identified" if user else "anonymous"
+        late = False
+        if anonymous_id and not user:
+            device = devices.get((workspace, anonymous_id))
+            if device is not None:
+                key = (workspace, anonymous_id)
+                user, attribution = (rules.get(key) or rules.setdefault(key, Rules(device.line))).who(t_ms)
+                late = device.late(t_ms)
+        if not (user or anonymous_id):
+            placed.append(Placed(hit_person(workspace, head.event_id), "anonymous"))
+            continue
+        known = (workspace, user, "" if user else anonymous_id, attribution, late)
+        place = same.get(known)
+        if place is None:
+            person = user_person(workspace, user) if user else device_person(workspace, anonymous_id)
+            place = same[known] = Placed(person, attribution, late)
+        placed.append(place)
     return placed
 
 

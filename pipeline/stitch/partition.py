@@ -118,7 +118,7 @@ class Partition:
 
     def _decode(self, record: Record) -> Decoded:
         if record.offset in self._poison:
-            return Decoded([], [], [])
+            return Decoded([], [], [], [])
         try:
             return decode(record)
         except Exception as error:
@@ -127,7 +127,7 @@ class Partition:
     def _fold(self, record: Record, readable: Decoded, devices: dict[Key, Device]) -> None:
         stamp = Stamp(version_of(self._epoch, record.offset), record.timestamp_ms)
         try:
-            stitched = stitch(readable.heads, devices, self._policy, stamp)
+            stitched = stitch(readable.heads, devices, self._policy, stamp, readable.times)
         except Exception as error:
             raise Unstitchable(record.offset, error) from error
         self._emit(ACTION_SCHEMA, list(action_lines(readable.lines, stitched.placed, stamp.version)))

@@ -15,7 +15,7 @@ from pipeline.log.port import Record
 from pipeline.model import DEAD_LETTER_SCHEMA, HIT_SCHEMA, DeadLetter, HitHead
 from pipeline.times import iso, ms_of
 
-_heads = msgspec.json.Decoder(HitHead)
+_decode = msgspec.json.Decoder(HitHead).decode
 _encode = msgspec.json.Encoder().encode
 _LINE_BYTES_MAX = RECORD_BYTES_MAX - 4 * KIB  # the action made of it must still fit a record
 _PAYLOAD_BYTES_MAX = RECORD_BYTES_MAX // 2  # two thirds of a record once it is base64
@@ -26,6 +26,7 @@ class Decoded(msgspec.Struct):
 
     lines: list[bytes]
     heads: list[HitHead]
+    times: list[int]  # of the heads, in epoch milliseconds
     dead: list[bytes]
 
 
@@ -40,24 +41,25 @@ def decode(record: Record) -> Decoded:
     schema = record.headers.get("schema", "")
     if schema != HIT_SCHEMA:
         detail = f"schema: expected {HIT_SCHEMA}, got {schema!r}"
-        return Decoded([], [], dead_letters(record, None, record.value, "unknown_schema", detail))
-    decoded = Decoded([], [], [])
+        return Decoded([], [], [], dead_letters(record, None, record.value, "unknown_schema", detail))
+    decoded = Decoded([], [], [], [])
     for number, line in enumerate(record.value.split(b"\n")):
         if not line:
             continue
         try:
-            head = _heads.decode(line)
-            _check(head, line)
+            head = _decode(line)
+            t_ms = _checked(head, line)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             decoded.dead += dead_letters(record, number, line, "bad_hit", str(error))
             continue
         decoded.lines.append(line.rstrip())
         decoded.heads.append(head)
+        decoded.times.append(t_ms)
     return decoded
 
 
-def _check(head: HitHead, line: bytes) -> None:
-    """What identity and the log rely on; ValueError names the field."""
+def _checked(head: HitHead, line: bytes) -> int:
+    """Its time, when it is what identity and the log rely on; else ValueError names the field."""
     if not head.workspace or not head.event_id:
         raise ValueError("workspace, event_id: expected text, got none")
     if len(line) > _LINE_BYTES_MAX:
@@ -66,16 +68,19 @@ def _check(head: HitHead, line: bytes) -> None:
         raise ValueError(f"workspace, anonymous_id, user_id: expected at most {ID_CHARS_MAX} characters")
     if len(head.ts) != len("2026-11-22T09:00:00.000Z") or head.ts[-1] != "Z":
         raise ValueError(f"ts: expected UTC with milliseconds, got {head.ts!r}")
-    ms_of(head.ts)
+    return ms_of(head.ts)
 
 
 def action_lines(lines: Sequence[bytes], placed: Sequence[Placed], version: int) -> Iterable[bytes]:
     """One action a hit: the hit's bytes with person, attribution and version before the closing brace."""
-    tail = b',"version":%d}' % version
+    tails: dict[int, bytes] = {}  # hits of one visitor share the very place
     for line, place in zip(lines, placed, strict=True):
-        late = b',"late":true' if place.late else b""
-        person = b',"person_id":"%b","attribution":"%b"' % (place.person_id.encode(), place.attribution.encode())
-        yield line[:-1] + person + late + tail
+        tail = tails.get(id(place))
+        if tail is None:
+            late = b',"late":true' if place.late else b""
+            who = (place.person_id.encode(), place.attribution.encode(), late, version)
+            tail = tails[id(place)] = b',"person_id":"%b","attribution":"%b"%b,"version":%d}' % who
+        yield line[:-1] + tail
 
 
 def dead_letters(record: Record, line: int | None, payload: bytes, reason: str, detail: str) -> list[bytes]:
