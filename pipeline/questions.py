@@ -1,11 +1,16 @@
 """Puts SQL to whoever holds the warehouse: a running `up`, this process, a server; it must not know what SQL says."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from pipeline.log.local_store import LOG_FILE, in_use
 from pipeline.settings import Settings
 from pipeline.up.query_socket import Answer, NobodyListens, ask
+
+_STARTING_S = 15.0
+_LOOK_AGAIN_S = 0.1
 
 
 class QuestionRefused(Exception):
@@ -26,13 +31,25 @@ def questions(settings: Settings) -> Iterator[Questions]:
         with _opened(settings) as opened:
             yield opened
         return
-    try:
-        ask(settings.data, "SELECT 1", {})
-    except (NobodyListens, FileNotFoundError):
+    if _somebody_answers(settings):
+        yield lambda sql, parameters: _unpacked(ask(settings.data, sql, parameters))
+    else:
         with _opened(settings) as opened:
             yield opened
-    else:
-        yield lambda sql, parameters: _unpacked(ask(settings.data, sql, parameters))
+
+
+def _somebody_answers(settings: Settings) -> bool:
+    """Whether a running `up` does; one that is starting or stopping holds its log, and is waited for."""
+    log = (settings.log.folder or settings.data / "log") / LOG_FILE
+    deadline_s = time.monotonic() + _STARTING_S
+    while True:
+        try:
+            ask(settings.data, "SELECT 1", {})
+            return True
+        except (NobodyListens, FileNotFoundError):
+            if time.monotonic() > deadline_s or not in_use(log):
+                return False
+        time.sleep(_LOOK_AGAIN_S)
 
 
 @contextmanager

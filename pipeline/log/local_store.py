@@ -57,6 +57,9 @@ def is_machine_error(error: BaseException) -> bool:
     return isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _MACHINE_ERRORS
 
 
+LOG_FILE = "log.db"  # in the folder of the settings
+
+
 class FileLock:
     """The right to write the log at `path`, held in `path`.lock until `release` or the death of the process."""
 
@@ -76,6 +79,17 @@ class FileLock:
     def release(self) -> None:
         """Let another process have it."""
         self._file.close()
+
+
+def in_use(path: Path) -> bool:
+    """Whether a process holds the log at `path` now."""
+    if not path.parent.is_dir():
+        return False
+    try:
+        FileLock(path).release()
+    except LogInUse:
+        return True
+    return False
 
 
 def open_writable(path: Path) -> sqlite3.Connection:

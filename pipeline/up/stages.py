@@ -14,6 +14,7 @@ from pipeline.ingest.app import IngestApp
 from pipeline.ingest.server import serving
 from pipeline.limits import MINUTE_MS
 from pipeline.log.local import LocalLog
+from pipeline.log.local_store import LOG_FILE
 from pipeline.log.port import HITS, STITCHED
 from pipeline.log.retention import retention_ms
 from pipeline.questions import answer
@@ -67,7 +68,7 @@ async def stages(settings: Settings, mounts: Mounts | None = None) -> AsyncItera
     4. sink read to the end; 5. the files close. A kill at any step repeats what was not committed, and loses nothing.
     """
     async with contextlib.AsyncExitStack() as stack:
-        log = LocalLog((settings.log.folder or settings.data / "log") / "log.db", _PARTITIONS)
+        log = LocalLog((settings.log.folder or settings.data / "log") / LOG_FILE, _PARTITIONS)
         stack.push_async_callback(log.close)
         warehouse = await asyncio.to_thread(_open_warehouse, settings)
         stack.callback(warehouse.close)

@@ -85,3 +85,16 @@ def test_bad_sql_is_an_error_message_and_not_a_traceback(tmp_path: Path) -> None
     assert (1, 1) == (bad.returncode, escape.returncode)
     assert "nowhere" in bad.stderr and "Traceback" not in bad.stderr
     assert "not allowed" in escape.stderr
+
+
+def test_a_question_waits_for_an_up_that_is_starting(tmp_path: Path) -> None:
+    """Whoever asks a second too early gets the answer a second later, not the engine's complaint about a lock."""
+    up = Embedded(tmp_path)
+    up.stage("up").begin()
+    try:
+        wait_until(lambda: (tmp_path / "data" / "log" / "log.db.lock").exists(), 20)
+        early = _seamline("query", "SELECT count() FROM actions", "--json", "--data", str(tmp_path / "data"))
+    finally:
+        up.stop()
+
+    assert (0, '{"count()": 0}\n') == (early.returncode, early.stdout), early.stderr

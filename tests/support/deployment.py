@@ -58,6 +58,11 @@ class Stage:
 
     def start(self) -> None:
         """Start it and wait until its readiness page says yes."""
+        self.begin()
+        wait_until(self._ready, READY_WITHIN_S, f"{self._words}: {self._health}")
+
+    def begin(self) -> None:
+        """Start it, and do not wait."""
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pipeline.cli", *self._words],
@@ -65,7 +70,6 @@ class Stage:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        wait_until(self._ready, READY_WITHIN_S, f"{self._words}: {self._health}")
 
     def kill(self) -> None:
         """SIGKILL."""
