@@ -92,7 +92,7 @@ def test_a_question_waits_for_an_up_that_is_starting(tmp_path: Path) -> None:
     up = Embedded(tmp_path)
     up.stage("up").begin()
     try:
-        wait_until(lambda: (tmp_path / "data" / "log" / "log.db.lock").exists(), 20)
+        wait_until((tmp_path / "data" / "log" / "log.db.lock").exists, 20)
         early = _seamline("query", "SELECT count() FROM actions", "--json", "--data", str(tmp_path / "data"))
     finally:
         up.stop()
