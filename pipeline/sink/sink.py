@@ -117,6 +117,7 @@ class Sink:
             while records := await lane.bite(patient=False):
                 await flush(records)
                 done += len(records)
+            await flush([])  # what waited and is due
         return done
 
     async def _keep(self, lane: Lane, flush: Flush, stop: asyncio.Event) -> None:

@@ -1,5 +1,7 @@
 """What a warehouse says no with, and whether asking again can help; it must not know who asked."""
 
+import re
+
 from clickhouse_connect.driver.exceptions import Error, ProgrammingError
 
 # The bytes of a row are at fault: the same row is refused for ever. Numbers and names from ClickHouse's ErrorCodes.cpp.
@@ -8,6 +10,7 @@ ROW_CODES = {
     25: "CANNOT_PARSE_ESCAPE_SEQUENCE",
     26: "CANNOT_PARSE_QUOTED_STRING",
     27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+    32: "ATTEMPT_TO_READ_AFTER_EOF",
     33: "CANNOT_READ_ALL_DATA",
     38: "CANNOT_PARSE_DATE",
     41: "CANNOT_PARSE_DATETIME",
@@ -56,6 +59,7 @@ SERVER_CODES = {
     692: "TOO_MANY_MUTATIONS",
     999: "KEEPER_EXCEPTION",
 }
+_PARSER = "InputFormat"  # ClickHouse names the stage that failed; in this one nothing but the bytes can be wrong
 
 
 class WarehouseUnavailable(Exception):
@@ -80,18 +84,22 @@ def verdict(error: Error) -> WarehouseUnavailable | WarehouseRefused:
     Raise it `from None`: the client's own exceptions carry the URL, and with it the parameters of the query.
     """
     message, code = str(error), error.code
+    root = _root(error)
+    if isinstance(root, UnicodeDecodeError):
+        # The embedded engine quotes a bad row in its message, and its binding cannot decode that: read it here.
+        message = bytes(root.object).decode(errors="replace")
+        code = next((int(found) for found in re.findall(r"Code: (\d+)", message)), None)
     if code is None and not isinstance(error, ProgrammingError):
-        return WarehouseUnavailable(f"{message}: {_root(error)}")
+        return WarehouseUnavailable(f"{message}: {root if isinstance(root, OSError) else type(root).__name__}")
     if code in SERVER_CODES:
         return WarehouseUnavailable(message)
-    if code in ROW_CODES:
-        return RowsRefused(message, ROW_CODES[code])
+    if code in ROW_CODES or _PARSER in message:
+        return RowsRefused(message, error.name or ROW_CODES.get(code or 0, "REFUSED"))
     return WarehouseRefused(message, error.name or "REFUSED")
 
 
-def _root(error: BaseException) -> str:
-    """What the operating system said, if that is what it was."""
-    cause = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__ or cause
-    return str(cause) if isinstance(cause, OSError) else type(cause).__name__
+def _root(error: BaseException) -> BaseException:
+    """What it began with."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return error

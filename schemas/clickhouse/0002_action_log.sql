@@ -45,7 +45,8 @@ CREATE TABLE IF NOT EXISTS action_log
     person_id        UUID                    CODEC(ZSTD(1)),
     attribution      LowCardinality(String)                         COMMENT 'identified, carried, backfilled or anonymous',
     version          UInt64                  CODEC(Delta, ZSTD(1))  COMMENT 'log epoch x 2^48 + offset of the record that decided',
-    late             Bool                    DEFAULT false          COMMENT 'arrived after the facts it needs were pruned'
+    late             Bool                    DEFAULT false          COMMENT 'arrived after the facts it needs were pruned',
+    CONSTRAINT complete CHECK workspace != '' AND device != '' AND event_id != '' AND version > 0 AND ts >= toDateTime64('2000-01-01 00:00:00', 3, 'UTC')
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(day)

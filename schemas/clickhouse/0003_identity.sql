@@ -73,7 +73,8 @@ CREATE TABLE IF NOT EXISTS links_staged
     event_id     String,
     decided_at   DateTime64(3, 'UTC'),
     late         Bool                    DEFAULT false,
-    staged_at    DateTime('UTC')         DEFAULT now('UTC')
+    staged_at    DateTime('UTC')         DEFAULT now('UTC'),
+    CONSTRAINT complete CHECK workspace != '' AND device != '' AND version > 0 AND start <= end
 )
 ENGINE = MergeTree
 PARTITION BY toStartOfHour(staged_at)

@@ -183,7 +183,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             answer, rows = self.server.execute(query, settings, params, fields.get("database", "default"))
         except Exception as error:  # chDB raises RuntimeError kinds; whatever it is, a server answers
-            return self._fail(0, str(error))
+            undecoded = isinstance(error, UnicodeDecodeError)  # chDB's binding on a message that quotes a bad row
+            return self._fail(0, error.object.decode(errors="replace") if undecoded else str(error))
         if inserts:
             with self.server.lock:
                 self.server.inserts += 1

@@ -1,6 +1,7 @@
 """What an error means decides whether a row is given up, so it is never guessed."""
 
 import logging
+import random
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, ProgrammingError
@@ -55,6 +56,23 @@ def test_a_bad_row_is_its_own_fault(warehouse: Warehouse, broken: bytes) -> None
     """Both interfaces say so."""
     with pytest.raises(RowsRefused):
         warehouse.insert_rows("action_log", ndjson(action("good")) + b"\n" + broken)
+
+
+JUNK = [b"", b'"', b"{", b"]", b"\\", b"\xff", b"\x00", b"9" * 40, b"-", b"\n"]
+
+
+def test_no_damage_to_a_row_looks_like_the_servers_fault(warehouse: Warehouse) -> None:
+    """Cut, flipped, doubled or filled with anything at any place, a row is stored or it is to blame."""
+    chance, whole, refused = random.Random(11), ndjson(action("a", properties={"k": [1, {"x": "y"}]}, revenue=1.5)), 0
+    for _ in range(150):
+        at, junk = chance.randrange(len(whole)), chance.choice(JUNK)
+        cut = chance.choice([whole[at:], whole[at + 1 :], whole[at + 9 :], b""])
+        try:
+            warehouse.insert_rows("action_log", whole[:at] + junk + cut)
+        except RowsRefused:
+            refused += 1
+
+    assert refused > 50
 
 
 @pytest.mark.parametrize("fault", ["down", "error_before", "error_after"])

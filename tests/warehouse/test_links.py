@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pipeline.identity.ids import device_person, user_person
-from pipeline.model import Link
+from pipeline.model import Action, Link
 from pipeline.warehouse.client import Warehouse
 from tests.support.actions import action, at, link, ndjson
 
