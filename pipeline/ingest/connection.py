@@ -51,7 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self.in_head:
             self.head_bytes += len(data)
-            if _UPGRADE.search(data):
+            if b"pgrade" in data:
                 data = _without_upgrade(data)
         super().data_received(data)
         if self.in_head and self.head_bytes > HEAD_BYTES_MAX:
@@ -62,11 +62,6 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.due = self.loop.time() + self.bounds.header_deadline_s
         self.in_head, self.body_bytes = True, 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A trailer may not add what the headers did not say: a key, a length."""
-        if self.in_head:
-            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The last moment at which a request can be refused before the application sees it."""
@@ -79,6 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             raise ValueError("refused")  # the parser stops here
         super().on_headers_complete()
+        self.headers = []  # a trailer may not add what the headers did not say: a key, a length
         self.due = self.loop.time() + self.bounds.body_deadline_s
         self.in_head, self.head_bytes = False, 0
 
@@ -114,7 +110,12 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         cycle = self.cycle
         if cycle is None or (cycle.response_complete if self.in_head else not cycle.response_started):
-            headers = (*extra, *cors_headers(dict(self.headers or ())), (b"content-length", b"0"), _CLOSE)
+            headers = (
+                *extra,
+                *cors_headers(dict(self.scope["headers"]) if self.scope else {}),
+                (b"content-length", b"0"),
+                _CLOSE,
+            )
             lines = b"".join(b"%b: %b\r\n" % header for header in headers)
             self.transport.write(b"HTTP/1.1 %b\r\n%b\r\n" % (status, lines))
         self.transport.close()
@@ -131,17 +132,17 @@ def _head_bytes(headers: list[tuple[bytes, bytes]], url: bytes) -> int:
 
 def _unambiguous(headers: list[tuple[bytes, bytes]], version: str, url: bytes) -> bool:
     """Whether everyone on the way must have read this request alike. What the parser itself refuses is not repeated."""
-    hosts = sum(name == b"host" for name, _ in headers)
-    encodings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
-    return (
-        hosts <= 1
-        and version in ("1.0", "1.1")
-        and (hosts == 1 or version == "1.0")
-        and encodings in ([], [b"chunked"])
-        and not (encodings and version == "1.0")
-        and url.startswith(b"/")
-        and b"#" not in url
-    )
+    hosts = encodings = 0
+    for name, value in headers:
+        if name == b"host":
+            hosts += 1
+        elif name == b"transfer-encoding":
+            encodings += 1
+            if value.lower() != b"chunked":
+                return False
+    old = version == "1.0"  # may leave out the host, and knows no chunks
+    framed = (old or version == "1.1") and hosts <= 1 and hosts + old >= 1 and encodings <= 1 - old
+    return framed and url.startswith(b"/") and b"#" not in url
 
 
 def _without_upgrade(data: bytes) -> bytes:

@@ -29,7 +29,10 @@ class Counts:
 
     def add_hits(self, protocol: str, hits: Iterable[Hit], outcome: str, detail: str = "") -> None:
         """Hits that ended the same way."""
-        for site_id, number in Counter([hit.site_id for hit in hits]).items():
+        numbers: dict[str, int] = {}
+        for hit in hits:
+            numbers[hit.site_id] = numbers.get(hit.site_id, 0) + 1
+        for site_id, number in numbers.items():
             self._add((site_id, protocol, outcome, detail), number)
 
     def _add(self, key: tuple[str, str, str, str], number: int) -> None:
