@@ -16,6 +16,8 @@ from pipeline.model import DEAD_LETTER_SCHEMA, HIT_SCHEMA, DeadLetter, HitHead
 from pipeline.times import iso, ms_of
 
 _decode = msgspec.json.Decoder(HitHead).decode
+_decode_lines = msgspec.json.Decoder(HitHead).decode_lines
+_TS_CHARS = len("2026-11-22T09:00:00.000Z")
 _encode = msgspec.json.Encoder().encode
 _LINE_BYTES_MAX = RECORD_BYTES_MAX - 4 * KIB  # the action made of it must still fit a record
 _PAYLOAD_BYTES_MAX = RECORD_BYTES_MAX // 2  # two thirds of a record once it is base64
@@ -42,6 +44,22 @@ def decode(record: Record) -> Decoded:
     if schema != HIT_SCHEMA:
         detail = f"schema: expected {HIT_SCHEMA}, got {schema!r}"
         return Decoded([], [], [], dead_letters(record, None, record.value, "unknown_schema", detail))
+    try:
+        return _decode_all(record.value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _decode_each(record)
+
+
+def _decode_all(value: bytes) -> Decoded:
+    """The lines as ingest writes them, in half the time. ValueError or MsgspecError where any is otherwise."""
+    lines = value.split(b"\n")
+    heads = _decode_lines(value)
+    if len(lines) != len(heads) or any(line[-1:] != b"}" for line in lines):
+        raise ValueError("blank lines or white space around them")
+    return Decoded(lines, heads, [_checked(head, line) for head, line in zip(heads, lines, strict=True)], [])
+
+
+def _decode_each(record: Record) -> Decoded:
     decoded = Decoded([], [], [], [])
     for number, line in enumerate(record.value.split(b"\n")):
         if not line:
@@ -60,15 +78,16 @@ def decode(record: Record) -> Decoded:
 
 def _checked(head: HitHead, line: bytes) -> int:
     """Its time, when it is what identity and the log rely on; else ValueError names the field."""
-    if not head.workspace or not head.event_id:
+    ts, most = head.ts, ID_CHARS_MAX
+    if not (head.workspace and head.event_id):
         raise ValueError("workspace, event_id: expected text, got none")
     if len(line) > _LINE_BYTES_MAX:
         raise ValueError(f"expected at most {_LINE_BYTES_MAX} bytes, got {len(line)}")
-    if len(head.anonymous_id) > ID_CHARS_MAX or len(head.user_id) > ID_CHARS_MAX or len(head.workspace) > ID_CHARS_MAX:
-        raise ValueError(f"workspace, anonymous_id, user_id: expected at most {ID_CHARS_MAX} characters")
-    if len(head.ts) != len("2026-11-22T09:00:00.000Z") or head.ts[-1] != "Z":
-        raise ValueError(f"ts: expected UTC with milliseconds, got {head.ts!r}")
-    return ms_of(head.ts)
+    if len(head.anonymous_id) > most or len(head.user_id) > most or len(head.workspace) > most:
+        raise ValueError(f"workspace, anonymous_id, user_id: expected at most {most} characters")
+    if len(ts) != _TS_CHARS or ts[-1] != "Z":
+        raise ValueError(f"ts: expected UTC with milliseconds, got {ts!r}")
+    return ms_of(ts)
 
 
 def action_lines(lines: Sequence[bytes], placed: Sequence[Placed], version: int) -> Iterable[bytes]:
