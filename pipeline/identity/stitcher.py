@@ -77,8 +77,7 @@ def _fold(
             if _fold_fact(device, head, t_ms, key, works):
                 dirty.add(key)
                 device.first_ms = device.first_ms or stamp.log_ms
-                if stamp.version > device.included:
-                    device.newest_ms = max(device.newest_ms, min(t_ms, stamp.log_ms))
+                device.newest_ms = max(device.newest_ms, min(t_ms, stamp.log_ms))
     for head, t_ms in zip(heads, times, strict=True):
         if head.anonymous_id and not head.user_id:
             key = (head.workspace, head.anonymous_id)

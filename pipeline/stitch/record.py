@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from pipeline.identity.stitcher import Placed
-from pipeline.limits import ID_CHARS_MAX, KIB, OFFSET_BITS, RECORD_BYTES_MAX
+from pipeline.limits import ID_CHARS_MAX, KIB, OFFSET_BITS, RECORD_BYTES_MAX, TIME_MIN_MS
 from pipeline.log.port import Record
 from pipeline.model import DEAD_LETTER_SCHEMA, HIT_SCHEMA, DeadLetter, HitHead
 from pipeline.times import iso, ms_of
@@ -87,7 +87,10 @@ def _checked(head: HitHead, line: bytes) -> int:
         raise ValueError(f"workspace, anonymous_id, user_id: expected at most {most} characters")
     if len(ts) != _TS_CHARS or ts[-1] != "Z":
         raise ValueError(f"ts: expected UTC with milliseconds, got {ts!r}")
-    return ms_of(ts)
+    t_ms = ms_of(ts)
+    if t_ms < TIME_MIN_MS:
+        raise ValueError(f"ts: expected 2000-01-01 or later, got {ts!r}")
+    return t_ms
 
 
 def action_lines(lines: Sequence[bytes], placed: Sequence[Placed], version: int) -> Iterable[bytes]:

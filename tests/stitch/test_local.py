@@ -90,8 +90,9 @@ async def test_a_line_that_is_no_hit_becomes_a_dead_letter_with_its_bytes(tmp_pa
     """Its neighbours in the record are stitched; the dead letter says where it stood and what was expected."""
     good = world(3, Shape(hits=2, duplicate_share=0.0)).hits[0].line()
     lines = [good, b'{"workspace":"demo"', b'{"workspace":"w","event_id":"e","ts":"yesterday"}', b"\xff\xfe"]
+    lines.append(b'{"workspace":"w","event_id":"e","anonymous_id":"a","logout":true,"ts":"0001-01-01T00:00:00.000Z"}')
     log = LocalLog(tmp_path / "log.db")
-    await log.append([Append(HITS, 0, b"\n".join(lines), {"schema": "hit/1", "count": "4"})])
+    await log.append([Append(HITS, 0, b"\n".join(lines), {"schema": "hit/1", "count": "5"})])
     await log.append([Append(HITS, 0, b"old bytes", {"schema": "hit/0", "count": "1"})])
     async with _running(log):
         await until(lambda: _caught_up(log))
@@ -102,8 +103,8 @@ async def test_a_line_that_is_no_hit_becomes_a_dead_letter_with_its_bytes(tmp_pa
 
     assert len(rows) == 1
     assert [base64.b64decode(letter.payload) for letter in letters] == [*lines[1:], b"old bytes"]
-    assert [letter.source for letter in letters] == ["hits/0/0/1", "hits/0/0/2", "hits/0/0/3", "hits/0/1"]
-    assert [letter.reason for letter in letters] == ["bad_hit", "bad_hit", "bad_hit", "unknown_schema"]
+    assert [letter.source for letter in letters] == [*(f"hits/0/0/{n}" for n in range(1, 5)), "hits/0/1"]
+    assert [letter.reason for letter in letters] == ["bad_hit"] * 4 + ["unknown_schema"]
     assert "yesterday" in letters[1].detail
 
 
