@@ -70,10 +70,15 @@ async def serving(app: Callable[..., Any], settings: IngestSettings) -> AsyncIte
 
 
 async def serve(app: Callable[..., Any], settings: IngestSettings, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, then drain. What is loaded by now stays out of the garbage collector's way, and it
-    looks less often: what a request makes dies with it."""
+    """Serve until `stop` is set, then drain."""
+    rest_collector()
+    async with serving(app, settings):
+        await stop.wait()
+
+
+def rest_collector() -> None:
+    """Keep what is loaded by now out of the garbage collector's way, and let it look less often: what a request makes
+    dies with it. For the life of the process."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 100)
-    async with serving(app, settings):
-        await stop.wait()

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 
+from pipeline.ingest.server import rest_collector
 from pipeline.log.local import LogInUse
 from pipeline.settings import Settings
 from pipeline.up.stages import StageEnded, stages
@@ -29,6 +30,7 @@ def run_up(settings: Settings) -> int:
 async def _up(settings: Settings) -> int:
     with signalled() as stop:
         async with stages(settings) as running:
+            rest_collector()
             print(f"seamline is ready on {running.url}, data in {settings.data}", flush=True)
             await either(stop, running.failed)
             print("stopping: finishing what was taken", flush=True)

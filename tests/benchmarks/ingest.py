@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 from pipeline.ingest.app import IngestApp
-from pipeline.ingest.server import serving
+from pipeline.ingest.server import rest_collector, serving
 from pipeline.log.kafka import KafkaLog
 from pipeline.log.local import LocalLog
 from pipeline.log.port import Log
@@ -47,6 +47,7 @@ async def _serving(folder: Path, kafka: str, pipe: Connection) -> None:
     log: Log = KafkaLog(kafka) if kafka else LocalLog(folder / "log.db")
     app = IngestApp(settings.sites, log, settings.ingest)
     await app.start()
+    rest_collector()
     async with serving(app, settings.ingest) as port:
         pipe.send(f"http://127.0.0.1:{port}")
         await asyncio.to_thread(pipe.recv)
