@@ -42,10 +42,13 @@ class Recovery(Struct, frozen=True):
     async def recover(self, partitions: Collection[int]) -> dict[int, int]:
         """The offset of the next hits record of each partition, once the cache holds all its states. Raises Refused.
 
-        1. Read the changelog from where the cache ends, and join. A crash here joins the same entries again.
-        2. Only then look where hits end: an old owner that stalled may write states until then, never past it.
-        3. Start from the committed positions.
+        1. Look up the committed positions. What an old owner still commits after that is only read once more.
+        2. Read the changelog from where the cache ends, and join. A crash here joins the same entries again. States
+           are written before positions, so every fact behind the positions of step 1 stands in it by now.
+        3. Only then look where hits end: an old owner that stalled may write states until then, never past it.
         """
+        committing = partial(self.log.committed, HITS, self.group)
+        committed = await patiently("positions", committing, self.figures)
         spans = await patiently(STITCH_STATE, lambda: self.log.span(STITCH_STATE), self.figures)
         turns = asyncio.Semaphore(_JOIN_PARTITIONS)
         try:
@@ -54,10 +57,10 @@ class Recovery(Struct, frozen=True):
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
         newest = {partition: join.result() for partition, join in joins.items()}
-        return await patiently("positions", lambda: self._positions(newest), self.figures)
+        return await patiently(HITS, lambda: self._positions(newest, committed), self.figures)
 
     async def _join(self, partition: int, first: int, end: int, turns: asyncio.Semaphore) -> int:
-        """Step 1; the newest version the states of the partition include."""
+        """Step 2; the newest version the states of the partition include."""
         position = self.cache.mark(partition).position
         if position > end:
             raise Refused(
@@ -101,9 +104,9 @@ class Recovery(Struct, frozen=True):
             )
         return found
 
-    async def _positions(self, newest: Mapping[int, int]) -> dict[int, int]:
-        """Steps 2 and 3."""
-        spans, committed = await self.log.span(HITS), await self.log.committed(HITS, self.group)
+    async def _positions(self, newest: Mapping[int, int], committed: Mapping[int, int]) -> dict[int, int]:
+        """Step 3, and whether what is known fits together."""
+        spans = await self.log.span(HITS)
         positions = {}
         for partition, version in newest.items():
             first, end = spans[partition]

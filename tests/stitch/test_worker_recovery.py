@@ -110,6 +110,26 @@ async def test_a_fact_only_a_stalled_owner_knew_is_there_at_the_next_recovery(
     assert answers_in([*other.stitched(), *parts.stitched()]) == true_answers(hits)
 
 
+async def test_positions_are_looked_up_before_the_states_they_rest_on(log: MemoryLog, parts: Parts) -> None:
+    """An owner that checkpoints while we recover may finish; then its records are read again, never passed over."""
+    await log.append(appends_of(world(46, SMALL).hits, 15, 2))
+    asked: list[str] = []
+    span, committed = log.span, log.committed
+
+    async def span_told(topic: str) -> object:
+        asked.append(topic)
+        return await span(topic)
+
+    async def committed_told(topic: str, group: str) -> object:
+        asked.append("positions")
+        return await committed(topic, group)
+
+    log.span, log.committed = span_told, committed_told  # type: ignore[method-assign,assignment]
+    await parts.recovery.recover({0, 1})
+
+    assert asked == ["positions", STITCH_STATE, HITS]
+
+
 async def test_recovery_goes_on_from_where_the_cache_ends(log: MemoryLog, parts: Parts) -> None:
     """Not from the beginning: what this node wrote or read is not read again."""
     await log.append(appends_of(world(44, SMALL).hits, 15, 2))
