@@ -111,14 +111,21 @@ def test_a_reader_changes_nothing_and_reaches_nothing_outside(reader: Warehouse,
     assert reader.query("SELECT count() FROM action_log").rows == [[0]]
 
 
-def test_an_error_does_not_leak_into_the_next_answer(reader: Warehouse) -> None:
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("SELECT number FROM numbers(11)", "TOO_MANY_ROWS_OR_BYTES"),
+        ("SELECT throwIf(number = 5) AS broken FROM numbers(9)", "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"),
+        ("SELECT sum(cityHash64(number)) AS slow FROM numbers(1000000000000)", "TIMEOUT_EXCEEDED"),
+    ],
+)
+def test_an_error_does_not_leak_into_the_next_answer(reader: Warehouse, sql: str, why: str) -> None:
     """The embedded engine keeps the started output of a failed query on its connection."""
     for _ in range(3):
-        with pytest.raises(WarehouseRefused):
-            reader.query("SELECT number FROM numbers(20)", rows_max=10)
-        with pytest.raises(WarehouseRefused):
-            reader.query("SELECT throwIf(number = 5) AS broken FROM numbers(9)", rows_max=10)
-        assert reader.query("SELECT 'clean' AS a", rows_max=10) == Result(["a"], [["clean"]])
+        with pytest.raises(WarehouseRefused) as refusal:
+            reader.query(sql, rows_max=10, seconds_max=1)
+        assert why == refusal.value.name
+        assert reader.query("SELECT 'clean' AS a", rows_max=10, seconds_max=1) == Result(["a"], [["clean"]])
 
 
 def test_threads_may_share_a_warehouse(warehouse: Warehouse) -> None:

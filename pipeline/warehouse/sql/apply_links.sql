@@ -1,8 +1,11 @@
 -- Rows that a batch of links covers, once more, with the person, attribution and version of the newest link.
--- Device and workspace lead the key, so only their granules are read; in PREWHERE they may be tested before FINAL,
+-- Workspace and device lead the key, so only their granules are read; in PREWHERE they may be tested before FINAL,
 -- because every version of a row has the same. The empty user ID is tested after it: only the newest version counts.
+-- A device's links are gathered, newest first, and each row takes the first that covers it: nothing has to be sorted,
+-- and memory does not grow with the rows.
 INSERT INTO action_log
-SELECT a.* REPLACE (l.person_id AS person_id, l.attribution AS attribution, l.late AS late, l.version AS version)
+WITH arrayFirst(link -> a.ts BETWEEN link.2 AND link.3 AND link.1 > a.version, l.links) AS newest
+SELECT a.* REPLACE (newest.4 AS person_id, newest.5 AS attribution, newest.6 AS late, newest.1 AS version)
 FROM
 (
     SELECT *
@@ -12,10 +15,12 @@ FROM
 ) AS a
 INNER JOIN
 (
-    SELECT workspace, device, start, end, person_id, attribution, late, version
+    SELECT
+        workspace,
+        device,
+        arrayReverseSort(link -> link.1, groupArray((version, start, end, person_id, attribution, late))) AS links
     FROM links_staged
     WHERE batch = {batch:String}
+    GROUP BY workspace, device
 ) AS l ON a.workspace = l.workspace AND a.device = l.device
-WHERE a.ts BETWEEN l.start AND l.end AND a.version < l.version
-ORDER BY l.version DESC
-LIMIT 1 BY a.workspace, a.device, a.day, a.event_id
+WHERE newest.1 > 0
