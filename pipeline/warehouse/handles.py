@@ -119,7 +119,8 @@ class Handles:
                 try:
                     self._anchor = clickhouse_connect.get_client(**options)
                 except Error as error:
-                    raise WarehouseUnavailable(f"cannot open {address.path}: {error}") from error
+                    why = f"cannot open {address.path}; does another process hold it? {error}"
+                    raise WarehouseUnavailable(why) from None
                 self._anchor.command(f"CREATE DATABASE IF NOT EXISTS `{address.database.replace('`', '')}`")
         return _fix(clickhouse_connect.get_client(database=database, **options), settings)
 
