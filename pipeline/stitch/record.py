@@ -4,23 +4,21 @@ Rows are never re-serialised: the person is spliced into the very bytes that ing
 does not know survives it.
 """
 
-import base64
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from pipeline.identity.stitcher import Placed
 from pipeline.limits import ID_CHARS_MAX, KIB, OFFSET_BITS, RECORD_BYTES_MAX, TIME_MIN_MS
+from pipeline.log.dead_letters import dead_letters
 from pipeline.log.port import Record
-from pipeline.model import DEAD_LETTER_SCHEMA, HIT_SCHEMA, DeadLetter, HitHead
-from pipeline.times import iso, ms_of
+from pipeline.model import HIT_SCHEMA, HitHead
+from pipeline.times import ms_of
 
 _decode = msgspec.json.Decoder(HitHead).decode
 _decode_lines = msgspec.json.Decoder(HitHead).decode_lines
 _TS_CHARS = len("2026-11-22T09:00:00.000Z")
-_encode = msgspec.json.Encoder().encode
 _LINE_BYTES_MAX = RECORD_BYTES_MAX - 4 * KIB  # the action made of it must still fit a record
-_PAYLOAD_BYTES_MAX = RECORD_BYTES_MAX // 2  # two thirds of a record once it is base64
 
 
 class Decoded(msgspec.Struct):
@@ -105,26 +103,4 @@ def action_lines(lines: Sequence[bytes], placed: Sequence[Placed], version: int)
         yield line[:-1] + tail
 
 
-def dead_letters(record: Record, line: int | None, payload: bytes, reason: str, detail: str) -> list[bytes]:
-    """The original bytes and where they stand; the ID is a function of that place, so a replay repeats it.
-
-    One line; or, for bytes that no record could hold as base64, several, whose payloads follow one another.
-    """
-    source = f"{record.topic}/{record.partition}/{record.offset}" + ("" if line is None else f"/{line}")
-    parts = [payload[at : at + _PAYLOAD_BYTES_MAX] for at in range(0, len(payload), _PAYLOAD_BYTES_MAX)] or [b""]
-    return [
-        _encode(
-            DeadLetter(
-                id=source if len(parts) == 1 else f"{source}#{number}",
-                source=source,
-                reason=reason,
-                detail=detail[:500] if len(parts) == 1 else f"part {number} of {len(parts)}: {detail[:480]}",
-                received_at=iso(record.timestamp_ms),
-                payload=base64.b64encode(part).decode(),
-            )
-        )
-        for number, part in enumerate(parts, 1)
-    ]
-
-
-__all__ = ["DEAD_LETTER_SCHEMA", "Decoded", "action_lines", "dead_letters", "decode", "version_of"]
+__all__ = ["Decoded", "action_lines", "dead_letters", "decode", "version_of"]
