@@ -6,7 +6,7 @@ import msgspec
 
 from pipeline.identity.policy import Policy
 from pipeline.identity.quiet import QuietRanges
-from pipeline.identity.timeline import Timeline
+from pipeline.identity.timeline import Span, Timeline
 from pipeline.limits import PUBLISH_SKEW_MS_MAX
 
 
@@ -75,7 +75,7 @@ def encode(device: Device) -> bytes:
     """The state as one JSON array; see `decode`."""
     marks = [device.first_ms, device.newest_ms, device.included]
     pending = [device.settled_ms, device.pending_ms, device.pending_version]
-    spans = [list(span) for span in device.line.spans()]
+    spans = list(device.line.spans())
     return msgspec.json.encode([*marks, *pending, spans, device.line.logouts, device.quiet.ranges])
 
 
@@ -85,13 +85,28 @@ def decode(data: bytes | msgspec.Raw, policy: Policy) -> Device:
     device = Device(policy)
     device.first_ms, device.newest_ms, device.included = first, newest, included
     device.settled_ms, device.pending_ms, device.pending_version = settled, pending, version
-    for user, holds, start_ms, end_ms in spans:
-        device.line.add_login(start_ms, user, holds)
-        device.line.add_login(end_ms, user, holds)
+    _add_spans(device.line, spans)
     for t_ms in logouts:
         device.line.add_logout(t_ms)
     device.quiet.ranges = quiet
     return device
 
 
-_WIRE: Any = tuple[int, int, int, int, int, int, list[tuple[str | None, bool, int, int]], list[int], list[list[int]]]
+def _add_spans(line: Timeline, spans: list[Span]) -> None:
+    """Bucket by bucket; one by one where they do not fit the policy, which may have changed since they were written."""
+    size_ms = line.policy.bucket_ms
+    buckets: dict[int, list[Span]] = {}
+    for span in spans:
+        buckets.setdefault(span.first_ms // size_ms, []).append(span)
+    for bucket, group in buckets.items():
+        if all(span.user is not None and span.last_ms // size_ms == bucket for span in group) and (
+            len(group) == 1 or len({(s.user, s.holds) for s in group}) == len(group) <= line.policy.users_per_bucket_max
+        ):
+            line.add_bucket(bucket, tuple(group))
+            continue
+        for span in group:
+            line.add_login(span.first_ms, span.user, span.holds)
+            line.add_login(span.last_ms, span.user, span.holds)
+
+
+_WIRE: Any = tuple[int, int, int, int, int, int, list[Span], list[int], list[list[int]]]

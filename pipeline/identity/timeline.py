@@ -100,12 +100,22 @@ class Timeline:
         if high - low > self.policy.logouts_per_bucket_max:
             self._contest(bucket, t_ms)
 
-    def join(self, other: "Timeline") -> None:
-        """Fold everything the other knows."""
-        for spans in other.buckets.values():
+    def add_bucket(self, bucket: int, spans: tuple[Span, ...]) -> None:
+        """Fold what another timeline holds of one bucket: mostly the same, or all of it new."""
+        mine = self.buckets.get(bucket)
+        if mine is None and spans[0].user is not None:
+            self._put(bucket, spans)
+            for span in spans:
+                self.users.add(span.user)
+        elif mine != spans:
             for span in spans:
                 self.add_login(span.first_ms, span.user, span.holds)
                 self.add_login(span.last_ms, span.user, span.holds)
+
+    def join(self, other: "Timeline") -> None:
+        """Fold everything the other knows."""
+        for bucket, spans in other.buckets.items():
+            self.add_bucket(bucket, spans)
         for t_ms in other.logouts:
             self.add_logout(t_ms)
 

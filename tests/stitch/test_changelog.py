@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from pipeline.identity.device import Device, encode
+from pipeline.identity.device import Device, decode, encode
 from pipeline.identity.policy import Policy
 from pipeline.limits import RECORD_BYTES_MAX
 from pipeline.log.port import STITCH_STATE, Append, Record
@@ -86,3 +86,17 @@ def test_a_record_of_another_version_must_not_be_passed_over() -> None:
     """Skipping it would forget whom it remembers."""
     with pytest.raises(UnknownState, match="stitch-state/1/5: schema 'device-state/2'"):
         entries(Record(STITCH_STATE, 1, 5, b"", {"schema": "device-state/2"}, 0), POLICY)
+
+
+@pytest.mark.parametrize("policy", [Policy(bucket_ms=POLICY.bucket_ms // 3), Policy(users_per_bucket_max=2)])
+def test_a_state_written_under_another_policy_is_read_under_this_one(policy: Policy) -> None:
+    """A changed setting takes effect on what was remembered before it: nothing keeps the old borders."""
+    written = Device(POLICY)
+    for t_ms in range(0, 40 * BUCKET_MS, BUCKET_MS // 7):
+        written.line.add_login(t_ms, f"user-{t_ms % 4}", False)
+    expected = Device(policy)
+    for span in written.line.spans():
+        for t_ms in (span.first_ms, span.last_ms):
+            expected.line.add_login(t_ms, span.user, span.holds)
+
+    assert encode(decode(encode(written), policy)) == encode(expected)
