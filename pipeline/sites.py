@@ -6,6 +6,7 @@ Keys are kept as SHA-256 digests and found by digest: how long a look-up takes s
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -65,6 +66,7 @@ class Sites(Struct, frozen=True):
         return self.access.get((protocol, _digest(key)))
 
 
+@lru_cache(maxsize=1_024)
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 

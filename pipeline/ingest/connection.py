@@ -6,16 +6,19 @@ finished sending a request has a time by which it must; the server looks at all 
 
 import asyncio
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pipeline.ingest.cors import cors_headers
+from pipeline.ingest.exchange import Exchange
 from pipeline.limits import DISCARD_BYTES_MAX, HEAD_BYTES_MAX, RETRY_AFTER_S
 
 URL_BYTES_MAX = 65_535  # the parser counts a URL's parts in 16 bits
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+_ASGI: Any = {"version": "3.0", "spec_version": "2.3"}
 _CLOSE = (b"connection", b"close")
 _HEAD_TOO_LARGE = b"431 Request Header Fields Too Large"
 
@@ -59,24 +62,65 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+        self.scope = {"headers": self.headers}  # type: ignore[typeddict-item]
         self.due = self.loop.time() + self.bounds.header_deadline_s
         self.in_head, self.body_bytes = True, 0
 
     def on_headers_complete(self) -> None:
         """The last moment at which a request can be refused before the application sees it."""
+        version = self.parser.get_http_version()
         if len(self.url) > URL_BYTES_MAX:
             self.refuse(b"414 URI Too Long")
         elif self.head_bytes > HEAD_BYTES_MAX and _head_bytes(self.headers, self.url) > HEAD_BYTES_MAX:
             self.refuse(_HEAD_TOO_LARGE)
-        elif not _unambiguous(self.headers, self.parser.get_http_version(), self.url):
+        elif not _unambiguous(self.headers, version, self.url):
             self.refuse(b"400 Bad Request")
         if self.transport.is_closing():
             raise ValueError("refused")  # the parser stops here
-        super().on_headers_complete()
-        self.headers = []  # a trailer may not add what the headers did not say: a key, a length
+        self._begin(version)
         self.due = self.loop.time() + self.bounds.body_deadline_s
         self.in_head, self.head_bytes = False, 0
+
+    def _begin(self, version: str) -> None:
+        """Hand the request to the application, or queue it behind the one being answered: what uvicorn does here, less
+        what is not used."""
+        path, _, query = self.url.partition(b"?")
+        scope: Any = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "method": self.parser.get_method().decode("ascii"),
+            "path": unquote(path.decode("ascii")) if b"%" in path else path.decode("ascii"),
+            "raw_path": path,
+            "query_string": query,
+            "headers": self.headers,
+        }
+        self.scope = scope
+        self.headers = []  # a trailer may not add what the headers did not say: a key, a length
+        before = self.cycle
+        self.cycle = Exchange(
+            scope,
+            self.transport,
+            self.flow,
+            self.logger,
+            self.access_logger,
+            False,
+            self.server_state.default_headers,
+            asyncio.Event(),
+            self.expect_100_continue,
+            version != "1.0" and self.parser.should_keep_alive(),
+            self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         """What is refused is still read for a while, so that the client comes to read why."""

@@ -1,6 +1,7 @@
 """Campaign parameters of a URL under the names that Matomo, Google and their users give them."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
@@ -53,5 +54,13 @@ def campaign_in(url: str) -> Campaign:
         return NO_CAMPAIGN
     head, _, fragment = url.partition("#")
     query = head.partition("?")[2]
-    pairs = [pair for part in (query, fragment.lstrip("?")) for pair in part.split("&", _PAIRS_MAX)[:_PAIRS_MAX]]
-    return campaign_of(parse_qsl("&".join(pair for pair in pairs if pair.startswith(_MARKS))))
+    pairs = query.split("&", _PAIRS_MAX)[:_PAIRS_MAX]
+    if fragment:
+        pairs += fragment.lstrip("?").split("&", _PAIRS_MAX)[:_PAIRS_MAX]
+    return _campaign("&".join([pair for pair in pairs if pair.startswith(_MARKS)]))
+
+
+@lru_cache(maxsize=1_024)
+def _campaign(query: str) -> Campaign:
+    """A campaign brings thousands with the same few parameters."""
+    return campaign_of(parse_qsl(query))
