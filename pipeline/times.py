@@ -4,18 +4,21 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUTES = tuple(f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(1_440))
 
 
 def iso(ms: int) -> str:
     """`1760000400123` -> `2025-10-09T09:00:00.123Z`: what ClickHouse reads as DateTime64(3), never as seconds."""
-    second, rest = divmod(ms, 1_000)
-    return f"{_second(second)}.{rest:03d}Z"
+    seconds, rest = divmod(ms, 1_000)
+    days, of_day = divmod(seconds, 86_400)
+    minute, second = divmod(of_day, 60)
+    return f"{_date(days)}T{_MINUTES[minute]}:{second:02d}.{rest:03d}Z"
 
 
 @lru_cache(maxsize=4_096)
-def _second(seconds: int) -> str:
-    """Hits of one moment share it: formatting costs three times the look-up."""
-    return (EPOCH + timedelta(seconds=seconds)).isoformat()[:-6]
+def _date(days: int) -> str:
+    """Formatting a date costs ten times the look-up."""
+    return (EPOCH + timedelta(days=days)).isoformat()[:10]
 
 
 def ms_of(text: str) -> int:
@@ -26,4 +29,4 @@ def ms_of(text: str) -> int:
 
 def day(ms: int) -> str:
     """The UTC day, `2025-10-09`."""
-    return (EPOCH + timedelta(milliseconds=ms)).strftime("%Y-%m-%d")
+    return _date(ms // 86_400_000)

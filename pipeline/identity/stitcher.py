@@ -59,31 +59,34 @@ def stitch(
     `devices` holds every known device of the record; new ones are added. `times`: of the heads, where they are known.
     """
     times = [ms_of(head.ts) for head in heads] if times is None else times
-    works, dirty = _fold(heads, times, devices, policy, stamp)
+    keys = [(head.workspace, head.anonymous_id) for head in heads]
+    works, dirty = _fold(heads, keys, times, devices, policy, stamp)
     links = [link for key in sorted(works) for link in _links(key, works[key], devices[key], stamp)]
-    return Stitched(_place(heads, times, devices), links, dirty)
+    return Stitched(_place(heads, keys, times, devices), links, dirty)
 
 
 def _fold(
-    heads: Sequence[HitHead], times: Sequence[int], devices: Devices, policy: Policy, stamp: Stamp
+    heads: Sequence[HitHead],
+    keys: Sequence[Key],
+    times: Sequence[int],
+    devices: Devices,
+    policy: Policy,
+    stamp: Stamp,
 ) -> tuple[dict[Key, _Work], set[Key]]:
     """Step 1. Facts before quiet hits: a device gets its state from its first fact, wherever in the record that is."""
     works: dict[Key, _Work] = {}
     dirty: set[Key] = set()
-    for head, t_ms in zip(heads, times, strict=True):
-        if head.anonymous_id and (head.user_id or head.logout):
-            key = (head.workspace, head.anonymous_id)
+    for head, key, t_ms in zip(heads, keys, times, strict=True):
+        if (head.user_id or head.logout) and head.anonymous_id:
             device = devices.get(key) or devices.setdefault(key, Device(policy))
             if _fold_fact(device, head, t_ms, key, works):
                 dirty.add(key)
                 device.first_ms = device.first_ms or stamp.log_ms
                 device.newest_ms = max(device.newest_ms, min(t_ms, stamp.log_ms))
-    for head, t_ms in zip(heads, times, strict=True):
-        if head.anonymous_id and not head.user_id:
-            key = (head.workspace, head.anonymous_id)
-            known = devices.get(key)
-            if known is not None and known.quiet.add(t_ms):
-                dirty.add(key)
+    for head, key, t_ms in zip(heads, keys, times, strict=True):
+        known = devices.get(key)
+        if known is not None and not head.user_id and known.quiet.add(t_ms):
+            dirty.add(key)
     for key in dirty:
         devices[key].included = max(devices[key].included, stamp.version)
     return works, dirty
@@ -143,31 +146,51 @@ def _trigger(segment: Segment, work: _Work) -> HitHead:
     return min(work.facts, key=distance)[1]
 
 
-def _place(heads: Sequence[HitHead], times: Sequence[int], devices: Devices) -> list[Placed]:
+def _place(heads: Sequence[HitHead], keys: Sequence[Key], times: Sequence[int], devices: Devices) -> list[Placed]:
     """Step 2. Hits that share an answer share the `Placed`: a visitor's pages stand together in a record."""
-    rules: dict[Key, Rules] = {}
-    same: dict[tuple[str, str, str, Attribution, bool], Placed] = {}
+    nameless: dict[Key, Placed] = {}  # of devices that nobody ever signed in on
+    readers: dict[Key, Rules] = {}
+    places = _Places()
     placed = []
-    for head, t_ms in zip(heads, times, strict=True):
-        workspace, anonymous_id, user = head.workspace, head.anonymous_id, head.user_id
-        attribution: Attribution = "identified" if user else "anonymous"
-        late = False
-        if anonymous_id and not user:
-            device = devices.get((workspace, anonymous_id))
-            if device is not None:
-                key = (workspace, anonymous_id)
-                user, attribution = (rules.get(key) or rules.setdefault(key, Rules(device.line))).who(t_ms)
-                late = device.late(t_ms)
-        if not (user or anonymous_id):
-            placed.append(Placed(hit_person(workspace, head.event_id), "anonymous"))
-            continue
-        known = (workspace, user, "" if user else anonymous_id, attribution, late)
-        place = same.get(known)
-        if place is None:
-            person = user_person(workspace, user) if user else device_person(workspace, anonymous_id)
-            place = same[known] = Placed(person, attribution, late)
+    for head, key, t_ms in zip(heads, keys, times, strict=True):
+        if head.user_id:
+            place = places.user(key[0], head.user_id, "identified")
+        elif not key[1]:
+            place = Placed(hit_person(key[0], head.event_id), "anonymous")
+        elif (known := nameless.get(key)) is not None:
+            place = known
+        elif (device := devices.get(key)) is None:
+            place = nameless[key] = places.device(key)
+        else:
+            rules = readers.get(key) or readers.setdefault(key, Rules(device.line))
+            user, attribution = rules.who(t_ms)
+            late = device.late(t_ms)
+            place = places.user(key[0], user, attribution, late) if user else places.device(key, late)
         placed.append(place)
     return placed
+
+
+class _Places:
+    """Each answer of a record once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, Attribution, bool], Placed] = {}
+
+    def user(self, workspace: str, user: str, attribution: Attribution, late: bool = False) -> Placed:
+        """A hit of a user."""
+        answer = (workspace, user, attribution, late)
+        place = self._known.get(answer)
+        if place is None:
+            place = self._known[answer] = Placed(user_person(workspace, user), attribution, late)
+        return place
+
+    def device(self, key: Key, late: bool = False) -> Placed:
+        """A hit of nobody's on a device."""
+        answer: tuple[str, str, Attribution, bool] = (*key, "anonymous", late)  # no user's hit is anonymous
+        place = self._known.get(answer)
+        if place is None:
+            place = self._known[answer] = Placed(device_person(*key), "anonymous", late)
+        return place
 
 
 __all__ = ["NOBODY", "Devices", "Key", "Placed", "Stamp", "Stitched", "stitch"]

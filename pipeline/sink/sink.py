@@ -10,7 +10,8 @@ other borders, and every step is idempotent, so that nothing is lost and nothing
 5. positions are committed, no further than what still waits.
 
 Within a flush the order of rows and links does not matter: a link leaves rows of its own version and above alone, and
-rows that come after their link carry their own attribution.
+rows that come after their link carry their own attribution. So the rows of the next flush are read and inserted while
+steps 2 to 5 of this one are at work; those steps never overlap with themselves.
 """
 
 import asyncio
@@ -75,6 +76,7 @@ class Sink:
         self._state = "not started"
         self._reached: dict[int, int] = {}
         self._committed: dict[int, int] = {}
+        self._rest: asyncio.Task[None] | None = None  # steps 2 to 5 of the last flush
 
     @property
     def behind_ms(self) -> int:
@@ -96,7 +98,13 @@ class Sink:
         drained = asyncio.Event()
 
         async def stitched() -> None:
-            await self._keep(self._stitched, self._flush_stitched, stop)
+            try:
+                await self._keep(self._stitched, self._flush_stitched, stop)
+                await self._rested()
+            except Stopped:
+                pass
+            finally:
+                await self._abandon()
             drained.set()
 
         self._state = ""
@@ -118,6 +126,7 @@ class Sink:
                 await flush(records)
                 done += len(records)
             await flush([])  # what waited and is due
+        await self._rested()
         return done
 
     async def _keep(self, lane: Lane, flush: Flush, stop: asyncio.Event) -> None:
@@ -135,13 +144,31 @@ class Sink:
         began = time.monotonic()
         batch = sort(records, (ACTION_SCHEMA, LINK_SCHEMA))
         refused = await self._insert_rows(batch)
-        refused += await self._apply_links(batch)
+        await self._rested()
+        self._rest = asyncio.create_task(self._after_rows(batch, refused, began), name="links")
+
+    async def _after_rows(self, batch: Batch, refused: list[tuple[Line, str]], began: float) -> None:
+        """Steps 2 to 5."""
+        refused = refused + await self._apply_links(batch)
         await self._bury(batch, refused)
         await self._commit(batch)
-        if records:
+        if batch.ends:
             self.figures.flushes += 1
             self.figures.flush_seconds = time.monotonic() - began
             self._on_flush(self.figures)
+
+    async def _rested(self) -> None:
+        """Wait until the last flush is through. Raises what it raised."""
+        if self._rest is not None:
+            await self._rest
+            self._rest = None
+
+    async def _abandon(self) -> None:
+        """What is still at work, if this ends early: it is not committed, and comes again."""
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            rest.cancel()
+            await asyncio.wait({rest})
 
     async def _insert_rows(self, batch: Batch) -> list[tuple[Line, str]]:
         """Step 1: the lines of the log as they are, without looking into them; the refused ones and why."""

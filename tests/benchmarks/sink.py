@@ -17,7 +17,8 @@ from pipeline.stitch.partition import Partition
 from pipeline.stitch.states import SCHEMA, DeviceStates
 from pipeline.warehouse.client import open_warehouse
 from pipeline.warehouse.migrate import migrate
-from tests.benchmarks.traffic import STEP_MS, lines
+from tests.benchmarks.traffic import STEP_MS
+from tests.benchmarks.visits import visits
 from tests.support.clickhouse_front import start_front
 
 ROWS, PER_RECORD = 400_000, 400
@@ -62,13 +63,13 @@ async def _measure(folder: Path, url: str) -> SinkFigures:
 
 
 def _stitched() -> list[Append]:
-    """What the stitcher makes of realistic hits: rows, and the links of a fifth of them being logins."""
+    """What the stitcher makes of the visits it is itself measured with: rows, and a link to every ten of them."""
     states = sqlite3.connect(":memory:")
     states.execute(SCHEMA)
     policy = Policy()
     partition = Partition(0, policy, 1, DeviceStates(states, policy), 0)
     now_ms = int(time.time() * 1_000)
-    texts = lines(ROWS, now_ms - ROWS * STEP_MS)
+    texts = [msgspec.json.encode(hit) for hit in visits(ROWS, now_ms - ROWS * STEP_MS)]
     outputs: list[Append] = []
     for offset, at in enumerate(range(0, ROWS, PER_RECORD)):
         value = b"\n".join(texts[at : at + PER_RECORD])
