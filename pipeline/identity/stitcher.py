@@ -22,6 +22,7 @@ class Stamp(Struct, frozen=True):
 
 
 Key = tuple[str, str]  # (workspace, anonymous ID)
+Row = tuple[HitHead, Key, int]  # with its time
 Devices = MutableMapping[Key, Device]
 
 
@@ -59,31 +60,26 @@ def stitch(
     `devices` holds every known device of the record; new ones are added. `times`: of the heads, where they are known.
     """
     times = [ms_of(head.ts) for head in heads] if times is None else times
-    keys = [(head.workspace, head.anonymous_id) for head in heads]
-    works, dirty = _fold(heads, keys, times, devices, policy, stamp)
+    rows = [(head, (head.workspace, head.anonymous_id), t_ms) for head, t_ms in zip(heads, times, strict=True)]
+    works, dirty = _fold(rows, devices, policy, stamp)
     links = [link for key in sorted(works) for link in _links(key, works[key], devices[key], stamp)]
-    return Stitched(_place(heads, keys, times, devices), links, dirty)
+    return Stitched(_place(rows, devices), links, dirty)
 
 
 def _fold(
-    heads: Sequence[HitHead],
-    keys: Sequence[Key],
-    times: Sequence[int],
-    devices: Devices,
-    policy: Policy,
-    stamp: Stamp,
+    rows: Sequence[Row], devices: Devices, policy: Policy, stamp: Stamp
 ) -> tuple[dict[Key, _Work], set[Key]]:
     """Step 1. Facts before quiet hits: a device gets its state from its first fact, wherever in the record that is."""
     works: dict[Key, _Work] = {}
     dirty: set[Key] = set()
-    for head, key, t_ms in zip(heads, keys, times, strict=True):
+    for head, key, t_ms in rows:
         if (head.user_id or head.logout) and head.anonymous_id:
             device = devices.get(key) or devices.setdefault(key, Device(policy))
             if _fold_fact(device, head, t_ms, key, works):
                 dirty.add(key)
                 device.first_ms = device.first_ms or stamp.log_ms
                 device.newest_ms = max(device.newest_ms, min(t_ms, stamp.log_ms))
-    for head, key, t_ms in zip(heads, keys, times, strict=True):
+    for head, key, t_ms in rows:
         known = devices.get(key)
         if known is not None and not head.user_id and known.quiet.add(t_ms):
             dirty.add(key)
@@ -146,13 +142,13 @@ def _trigger(segment: Segment, work: _Work) -> HitHead:
     return min(work.facts, key=distance)[1]
 
 
-def _place(heads: Sequence[HitHead], keys: Sequence[Key], times: Sequence[int], devices: Devices) -> list[Placed]:
+def _place(rows: Sequence[Row], devices: Devices) -> list[Placed]:
     """Step 2. Hits that share an answer share the `Placed`: a visitor's pages stand together in a record."""
     nameless: dict[Key, Placed] = {}  # of devices that nobody ever signed in on
     readers: dict[Key, Rules] = {}
     places = _Places()
     placed = []
-    for head, key, t_ms in zip(heads, keys, times, strict=True):
+    for head, key, t_ms in rows:
         if head.user_id:
             place = places.user(key[0], head.user_id, "identified")
         elif not key[1]:

@@ -49,12 +49,17 @@ def decode(record: Record) -> Decoded:
 
 
 def _decode_all(value: bytes) -> Decoded:
-    """The lines as ingest writes them, in half the time. ValueError or MsgspecError where any is otherwise."""
+    """The lines as ingest writes them, checked all together. ValueError or MsgspecError where any is otherwise."""
     lines = value.split(b"\n")
     heads = _decode_lines(value)
-    if len(lines) != len(heads) or any(line[-1:] != b"}" for line in lines):
+    if len(lines) != len(heads) or value[-1:] != b"}" or value.count(b"}\n") != len(lines) - 1:
         raise ValueError("blank lines or white space around them")
-    return Decoded(lines, heads, [_checked(head, line) for head, line in zip(heads, lines, strict=True)], [])
+    texts = [text for head in heads for text in (head.workspace, head.anonymous_id, head.user_id)]
+    if max(map(len, texts)) > ID_CHARS_MAX or max(map(len, lines)) > _LINE_BYTES_MAX:
+        raise ValueError("too long")
+    if not all(head.workspace and head.event_id for head in heads):
+        raise ValueError("no workspace or event ID")
+    return Decoded(lines, heads, [_time(head.ts) for head in heads], [])
 
 
 def _decode_each(record: Record) -> Decoded:
@@ -76,13 +81,17 @@ def _decode_each(record: Record) -> Decoded:
 
 def _checked(head: HitHead, line: bytes) -> int:
     """Its time, when it is what identity and the log rely on; else ValueError names the field."""
-    ts, most = head.ts, ID_CHARS_MAX
+    most = ID_CHARS_MAX
     if not (head.workspace and head.event_id):
         raise ValueError("workspace, event_id: expected text, got none")
     if len(line) > _LINE_BYTES_MAX:
         raise ValueError(f"expected at most {_LINE_BYTES_MAX} bytes, got {len(line)}")
     if len(head.anonymous_id) > most or len(head.user_id) > most or len(head.workspace) > most:
         raise ValueError(f"workspace, anonymous_id, user_id: expected at most {most} characters")
+    return _time(head.ts)
+
+
+def _time(ts: str) -> int:
     if len(ts) != _TS_CHARS or ts[-1] != "Z":
         raise ValueError(f"ts: expected UTC with milliseconds, got {ts!r}")
     t_ms = ms_of(ts)

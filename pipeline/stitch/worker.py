@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -64,11 +65,11 @@ def run_worker(settings: WorkerSettings) -> int:
 
     However it ends, it ends within `stop_ms_max`: the client libraries may wait for a broker much longer.
     """
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        from asyncio import new_event_loop
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with suppress(ImportError):
+        from uvloop import EventLoopPolicy
+
+        asyncio.set_event_loop_policy(EventLoopPolicy())  # Faust reads Kafka on a loop of its own, in a thread
+    with asyncio.Runner() as runner:
         code, deadline = runner.run(_serve(settings))
     deadline.cancel()
     return code
