@@ -66,9 +66,7 @@ def stitch(
     return Stitched(_place(rows, devices), links, dirty)
 
 
-def _fold(
-    rows: Sequence[Row], devices: Devices, policy: Policy, stamp: Stamp
-) -> tuple[dict[Key, _Work], set[Key]]:
+def _fold(rows: Sequence[Row], devices: Devices, policy: Policy, stamp: Stamp) -> tuple[dict[Key, _Work], set[Key]]:
     """Step 1. Facts before quiet hits: a device gets its state from its first fact, wherever in the record that is."""
     works: dict[Key, _Work] = {}
     dirty: set[Key] = set()

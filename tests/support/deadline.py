@@ -26,9 +26,7 @@ async def until(
         await asyncio.sleep(pause_s)
 
 
-def wait_until(
-    condition: Callable[[], T], within_s: float = 5.0, what: str = "", pause_s: float = _PAUSE_S
-) -> T:
+def wait_until(condition: Callable[[], T], within_s: float = 5.0, what: str = "", pause_s: float = _PAUSE_S) -> T:
     """The same, for code without an event loop."""
     deadline = time.monotonic() + within_s
     while not (answer := condition()):
