@@ -53,7 +53,8 @@ class Hit(Struct, kw_only=True, omit_defaults=True):
     bot: bool = False
     clock: Annotated[Literal["", "corrected", "clamped"], Meta(description="what was done to the client's time")] = ""
     properties: dict[str, Any] = {}
-    traits: dict[str, Any] = {}
+    traits: Annotated[dict[str, Any], Meta(description="facts about the person; the newest value of a key wins")] = {}
+    traits_once: Annotated[dict[str, Any], Meta(description="the same, but the oldest value of a key wins")] = {}
 
 
 class Action(Hit, kw_only=True, omit_defaults=True):
@@ -83,6 +84,26 @@ class Link(Struct, kw_only=True, omit_defaults=True):
     event_id: Annotated[Id, Meta(description="the hit whose fact triggered the decision")]
     decided_at: Annotated[IsoTime, Meta(description="log time of the record that decided")]
     late: bool = False
+
+
+class Alias(Struct, kw_only=True, omit_defaults=True):
+    """A statement that two user IDs are one person, or its withdrawal. One line of an `aliases` record, `alias/1`.
+
+    The pair has no direction. Of the statements about a pair the one of the highest authority counts, then the newest.
+    """
+
+    workspace: RequiredId
+    site_id: Annotated[str, Meta(max_length=255, description="where it was said; empty for an operator")] = ""
+    event_id: RequiredId
+    ts: Annotated[IsoTime, Meta(description="when it was said; milliseconds, UTC")]
+    received_at: IsoTime
+    user_id: RequiredId
+    previous_id: RequiredId
+    withdrawn: bool = False
+    authority: Annotated[
+        Literal["page", "secret", "operator"], Meta(description="a key anyone can read, a server's, the operator's")
+    ]
+    protocol: str = "native"
 
 
 class DeadLetter(Struct, kw_only=True, omit_defaults=True):
@@ -115,5 +136,6 @@ class HitHead(Struct, gc=False):
 HIT_SCHEMA = "hit/1"
 ACTION_SCHEMA = "action/1"
 LINK_SCHEMA = "link/1"
+ALIAS_SCHEMA = "alias/1"
 DEAD_LETTER_SCHEMA = "dead-letter/1"
 STATE_SCHEMA = "device-state/1"

@@ -6,12 +6,24 @@ from typing import Any
 
 import msgspec
 
-from pipeline.model import ACTION_SCHEMA, DEAD_LETTER_SCHEMA, HIT_SCHEMA, LINK_SCHEMA, Action, DeadLetter, Hit, Link
+from pipeline.model import (
+    ACTION_SCHEMA,
+    ALIAS_SCHEMA,
+    DEAD_LETTER_SCHEMA,
+    HIT_SCHEMA,
+    LINK_SCHEMA,
+    Action,
+    Alias,
+    DeadLetter,
+    Hit,
+    Link,
+)
 
 RECORDS: dict[str, type[msgspec.Struct]] = {
     HIT_SCHEMA: Hit,
     ACTION_SCHEMA: Action,
     LINK_SCHEMA: Link,
+    ALIAS_SCHEMA: Alias,
     DEAD_LETTER_SCHEMA: DeadLetter,
 }
 

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from pipeline.identity.ids import BannedIds
 
 NATIVE, MATOMO, MATOMO_TOKEN, METRICSWAVE = "native", "matomo", "matomo_token", "metricswave"
+SNOWPLOW, UMAMI, PLAUSIBLE = "snowplow", "umami", "plausible"
 _HASHED = re.compile(r"sha256:([0-9a-f]{64})")
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -34,6 +35,7 @@ class SitePolicy(Struct, frozen=True):
     gpc: bool = True
     bots: Literal["keep", "refuse"] = "keep"
     ip: Literal["truncate", "drop"] = "truncate"
+    page_aliases: bool = False  # whether a key that anyone can read may say that two users are one
     banned: BannedIds = BannedIds()
 
 
@@ -79,6 +81,7 @@ class _PolicyEntry(Struct, frozen=True, forbid_unknown_fields=True):
     gpc: bool = True
     bots: Literal["keep", "refuse"] = "keep"
     ip: Literal["truncate", "drop"] = "truncate"
+    page_aliases: bool = False
     illegal_ids: tuple[str, ...] = ()
     illegal_id_patterns: tuple[str, ...] = ()
 
@@ -102,6 +105,18 @@ class _MetricsWaveEntry(Struct, frozen=True, forbid_unknown_fields=True):
     events: dict[EventUuid, str | _EventEntry]
 
 
+class _SnowplowEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    app_ids: tuple[PageKey, ...]
+
+
+class _UmamiEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    website: EventUuid
+
+
+class _PlausibleEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    domains: tuple[PageKey, ...]
+
+
 class _SiteEntry(Struct, frozen=True, forbid_unknown_fields=True):
     workspace: Name
     site: Name
@@ -110,6 +125,9 @@ class _SiteEntry(Struct, frozen=True, forbid_unknown_fields=True):
     native: _NativeEntry = _NativeEntry()
     matomo: _MatomoEntry | None = None
     metricswave: _MetricsWaveEntry | None = None
+    snowplow: _SnowplowEntry | None = None
+    umami: _UmamiEntry | None = None
+    plausible: _PlausibleEntry | None = None
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -145,7 +163,8 @@ def _policy(entry: _PolicyEntry, index: int) -> SitePolicy:
             place = f"$.sites[{index}].policy.illegal_id_patterns[{position}]"
             raise SitesError(f"not a regular expression: {error} - at `{place}`") from None
     texts = frozenset(text.strip().casefold() for text in entry.illegal_ids)
-    return SitePolicy(entry.dnt, entry.gpc, entry.bots, entry.ip, BannedIds(texts, tuple(patterns)))
+    banned = BannedIds(texts, tuple(patterns))
+    return SitePolicy(entry.dnt, entry.gpc, entry.bots, entry.ip, entry.page_aliases, banned)
 
 
 def _stored(key: str) -> bytes:
@@ -170,6 +189,12 @@ def _keys(entry: _SiteEntry, site: Site) -> Iterator[tuple[str, bytes, Access, s
         named = _EventEntry(event) if isinstance(event, str) else event
         opened = Access(site, event=named.name, required=named.required)
         yield METRICSWAVE, _digest(uuid.lower()), opened, f"metricswave.events.{uuid}"
+    for position, app_id in enumerate(entry.snowplow.app_ids if entry.snowplow else ()):
+        yield SNOWPLOW, _digest(app_id), Access(site), f"snowplow.app_ids[{position}]"
+    if entry.umami is not None:
+        yield UMAMI, _digest(entry.umami.website.lower()), Access(site), "umami.website"
+    for position, domain in enumerate(entry.plausible.domains if entry.plausible else ()):
+        yield PLAUSIBLE, _digest(domain.lower()), Access(site), f"plausible.domains[{position}]"
 
 
 def matomo_token_key(idsite: str, token: str) -> str:
@@ -189,6 +214,10 @@ def default_sites() -> Sites:
                     "native": {"page_keys": ["demo"]},
                     "matomo": {"idsite": 1},
                     "metricswave": {"events": {uuid: "visit"}},
+                    "snowplow": {"app_ids": ["demo"]},
+                    "umami": {"website": uuid},
+                    "plausible": {"domains": ["demo"]},
+                    "policy": {"page_aliases": True},
                 }
             ]
         }

@@ -160,8 +160,8 @@ class IngestApp:
         if outcome is None:
             return _refusal(500, "a fault of ours, counted and logged")
         self.counts.add(protocol.name, outcome.counts)
-        if outcome.hits:
-            fate = await self._publisher.publish(outcome.hits)
+        if outcome.hits or outcome.aliases:
+            fate = await self._publisher.publish(outcome.hits, outcome.aliases)
             if fate:
                 self.counts.add_hits(protocol.name, outcome.hits, "shed", fate)
                 return _refusal(503, f"try again: {fate}", _RETRY)

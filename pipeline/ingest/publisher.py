@@ -15,9 +15,9 @@ import msgspec
 from pipeline.ingest.backlog import Backlog
 from pipeline.ingest.counts import Counts
 from pipeline.limits import APPEND_DEADLINE_MS, BUFFER_BYTES_MAX, MIB, RECORD_BYTES_MAX
-from pipeline.log.partition import partition_of
-from pipeline.log.port import HITS, Append, Log, LogUnavailable
-from pipeline.model import HIT_SCHEMA, Hit
+from pipeline.log.partition import alias_partition_of, partition_of
+from pipeline.log.port import ALIASES, HITS, Append, Log, LogUnavailable
+from pipeline.model import ALIAS_SCHEMA, HIT_SCHEMA, Alias, Hit
 
 OVERLOADED = "overloaded"
 CLOSING = "closing"
@@ -35,6 +35,7 @@ class _Batch:
     def __init__(self, opened_at: float) -> None:
         self.opened_at = opened_at
         self.lines: defaultdict[int, list[bytes]] = defaultdict(list)
+        self.aliases: defaultdict[int, list[bytes]] = defaultdict(list)
         self.bytes = 0
         self.waiters: list[asyncio.Future[str]] = []
 
@@ -67,7 +68,8 @@ class Publisher:
 
     async def start(self) -> None:
         """Learn the topic's partitions and begin. Raises LogUnavailable: a partition must not be guessed."""
-        partitions = await self._log.partitions(HITS)
+        partitions, alias_partitions = await self._log.partitions(HITS), await self._log.partitions(ALIASES)
+        self._alias_partition_of = lru_cache(maxsize=4_096)(lambda w: alias_partition_of(w, alias_partitions))
         self._partition_of = lru_cache(maxsize=65_536)(lambda w, d: partition_of(w, d, partitions))
         self._task = asyncio.create_task(self._write_for_ever(), name="publisher")
 
@@ -84,7 +86,7 @@ class Publisher:
         """Hits in memory that are not durable yet."""
         return self._bytes_out + (self._batch.bytes if self._batch else 0)
 
-    async def publish(self, hits: Sequence[Hit]) -> str:
+    async def publish(self, hits: Sequence[Hit], aliases: Sequence[Alias] = ()) -> str:
         """ "" once all of them are durable; else why they may not be: retrying is safe."""
         if self._closing or self._task is None:
             return CLOSING
@@ -97,6 +99,10 @@ class Publisher:
         for hit in hits:
             line = _encode(hit)
             batch.lines[self._partition_of(hit.workspace, hit.device)].append(line)
+            batch.bytes += len(line) + 1
+        for alias in aliases:
+            line = _encode(alias)
+            batch.aliases[self._alias_partition_of(alias.workspace)].append(line)
             batch.bytes += len(line) + 1
         if batch.bytes >= FLUSH_BYTES:
             self._enough.set()
@@ -171,17 +177,18 @@ class Publisher:
 
 def _records(batch: _Batch) -> list[Append]:
     """One record a partition, more where one would be too large."""
+    hits = [_packed(HITS, HIT_SCHEMA, partition, lines) for partition, lines in batch.lines.items()]
+    aliases = [_packed(ALIASES, ALIAS_SCHEMA, partition, lines) for partition, lines in batch.aliases.items()]
+    return [record for records in (*hits, *aliases) for record in records]
+
+
+def _packed(topic: str, schema: str, partition: int, lines: list[bytes]) -> list[Append]:
     records: list[Append] = []
-    for partition, lines in batch.lines.items():
-        start = size = 0
-        for end, line in enumerate(lines):
-            if size and size + len(line) > RECORD_BYTES_MAX:
-                records.append(_record(partition, lines[start:end]))
-                start, size = end, 0
-            size += len(line) + 1
-        records.append(_record(partition, lines[start:]))
+    start = size = 0
+    for end, line in enumerate([*lines, b""]):
+        if size and (end == len(lines) or size + len(line) > RECORD_BYTES_MAX):
+            count = str(end - start)
+            records.append(Append(topic, partition, b"\n".join(lines[start:end]), {"schema": schema, "count": count}))
+            start, size = end, 0
+        size += len(line) + 1
     return records
-
-
-def _record(partition: int, lines: list[bytes]) -> Append:
-    return Append(HITS, partition, b"\n".join(lines), {"schema": HIT_SCHEMA, "count": str(len(lines))})

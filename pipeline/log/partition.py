@@ -20,6 +20,11 @@ def murmur2(data: bytes) -> int:
     return h ^ (h >> 15)
 
 
+def alias_partition_of(workspace: str, partitions: int) -> int:
+    """The partition of a workspace on `aliases`: all statements of one are in one order."""
+    return (murmur2(workspace.encode()) & 0x7FFFFFFF) % partitions
+
+
 def partition_of(workspace: str, device: str, partitions: int) -> int:
     """The partition of a device on `hits` and on `stitched`: the very bytes that lead the table's sort key choose."""
     return (murmur2(f"{workspace}\0{device}".encode()) & 0x7FFFFFFF) % partitions

@@ -12,9 +12,10 @@ from msgspec import Struct
 
 HITS = "hits"
 STITCHED = "stitched"
+ALIASES = "aliases"
 STITCH_STATE = "stitch-state"
 DEAD_LETTERS = "dead-letters"
-TOPICS = (HITS, STITCHED, STITCH_STATE, DEAD_LETTERS)
+TOPICS = (HITS, STITCHED, ALIASES, STITCH_STATE, DEAD_LETTERS)
 
 
 class LogUnavailable(Exception):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.limits import DAY_MS, LOOKBACK_MS, RETAIN_LOOKBACKS
-from pipeline.log.port import DEAD_LETTERS, HITS, STITCH_STATE, STITCHED
+from pipeline.log.port import ALIASES, DEAD_LETTERS, HITS, STITCH_STATE, STITCHED
 
 
 def retention_ms(lookback_ms: int = LOOKBACK_MS) -> Mapping[str, int]:
@@ -11,6 +11,7 @@ def retention_ms(lookback_ms: int = LOOKBACK_MS) -> Mapping[str, int]:
     return {
         HITS: 7 * DAY_MS,
         STITCHED: 7 * DAY_MS,
+        ALIASES: 7 * DAY_MS,  # the warehouse keeps every statement for good
         DEAD_LETTERS: 14 * DAY_MS,
         STITCH_STATE: RETAIN_LOOKBACKS * lookback_ms + 10 * DAY_MS,
     }

@@ -46,6 +46,7 @@ class Draft(Struct):
     campaign: Campaign | None = None
     properties: dict[str, Any] = field(default_factory=dict)
     traits: dict[str, Any] = field(default_factory=dict)
+    traits_once: dict[str, Any] = field(default_factory=dict)
 
 
 class Source(Struct, frozen=True):
@@ -103,6 +104,7 @@ def to_hit(draft: Draft, source: Source, counts: list[Count]) -> Hit:
         clock=clock,
         properties=draft.properties,
         traits=draft.traits,
+        traits_once=draft.traits_once,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from pipeline.limits import BODY_BYTES_MAX
-from pipeline.model import Hit
+from pipeline.model import Alias, Hit
 from pipeline.sites import Sites
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -70,11 +70,12 @@ class Rejection(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """All that follows from a request. `reply` may be sent once `hits` are durable."""
+    """All that follows from a request. `reply` may be sent once `hits` and `aliases` are durable."""
 
     reply: Reply
     hits: Sequence[Hit] = ()
     counts: Sequence[Count] = ()
+    aliases: Sequence[Alias] = ()
 
 
 class Protocol(Struct, frozen=True):

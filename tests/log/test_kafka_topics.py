@@ -45,7 +45,7 @@ async def test_the_topics_are_made_once_as_promised_and_the_log_survives_a_resta
     assert [] == await create_topics([where], 4)
     await assert_configured(where)
     log = new_log()
-    assert [4, 4, 4, 4] == [await log.partitions(topic) for topic in TOPICS]
+    assert [4, 4, 4, 4, 4] == [await log.partitions(topic) for topic in TOPICS]
     await assert_records_outlive_a_kill(own_kafka, new_log(timeout_ms=2_000))
     await assert_a_mismatch_is_refused(where)
 
