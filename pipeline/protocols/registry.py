@@ -1,9 +1,14 @@
 """Which protocol a path belongs to: the one list of tracker families; it must not know what they say."""
 
-from pipeline.protocols import matomo, metricswave, native
+from pipeline.protocols import matomo, metricswave, native, segment
 from pipeline.protocols.request import Protocol
 
-PROTOCOLS: tuple[Protocol, ...] = (native.PROTOCOL, matomo.PROTOCOL, metricswave.PROTOCOL)
+PROTOCOLS: tuple[Protocol, ...] = (
+    native.PROTOCOL,
+    matomo.PROTOCOL,
+    metricswave.PROTOCOL,
+    *segment.PROTOCOLS,
+)
 
 _BY_PATH = {path: protocol for protocol in PROTOCOLS for path in protocol.paths}
 _BY_SUFFIX = {suffix: protocol for protocol in PROTOCOLS for suffix in protocol.suffixes}
