@@ -1,6 +1,6 @@
 """Which protocol a path belongs to: the one list of tracker families; it must not know what they say."""
 
-from pipeline.protocols import matomo, metricswave, native, segment
+from pipeline.protocols import matomo, metricswave, native, posthog, segment
 from pipeline.protocols.request import Protocol
 
 PROTOCOLS: tuple[Protocol, ...] = (
@@ -8,6 +8,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     matomo.PROTOCOL,
     metricswave.PROTOCOL,
     *segment.PROTOCOLS,
+    *posthog.PROTOCOLS,
 )
 
 _BY_PATH = {path: protocol for protocol in PROTOCOLS for path in protocol.paths}

@@ -8,19 +8,16 @@ from typing import Any
 import orjson
 
 from pipeline.limits import SEGMENT_BATCH_MAX, SEGMENT_BODY_BYTES_MAX
-from pipeline.model import Alias, Hit
-from pipeline.protocols.aliases import statement
 from pipeline.protocols.forms import parse_form
-from pipeline.protocols.hits import Source, to_hit
-from pipeline.protocols.json_text import Decoded, Malformed, decode
+from pipeline.protocols.json_text import Malformed, decode
 from pipeline.protocols.matomo import GIF
-from pipeline.protocols.members import mapping, moment, text
+from pipeline.protocols.members import mapping, text
+from pipeline.protocols.messages import Taken, take
 from pipeline.protocols.policy import refusal
 from pipeline.protocols.request import JSON_TYPE, Count, Outcome, Protocol, Reply, Request
-from pipeline.protocols.segment_messages import KINDS, Fault, read
+from pipeline.protocols.segment_messages import KINDS, RUDDER, SEGMENT, read
 from pipeline.sites import NATIVE, Access, Sites
 
-SEGMENT, RUDDER = "segment", "rudderstack"
 _SHORT = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias", "b": "batch"}
 _BATCHES = ("batch", "import")
 _SETTINGS = re.compile(r"/v1/projects/([^/]{1,255})/settings")
@@ -48,10 +45,11 @@ def handle(request: Request, sites: Sites) -> Outcome:
     agent = request.agent_of(request.header(b"user-agent"))
     if not access.secret and (refused := refusal(request, access.site, agent)):
         return Outcome(_OK, counts=[Count(access.site.site_id, "refused", refused)] * len(messages))
-    defaults = {name: body[name] for name in ("context", "integrations", "sentAt") if name in body}
+    defaults: dict[str, Any] = {name: body[name] for name in ("context", "integrations", "sentAt") if name in body}
     if kind not in _BATCHES:
-        return _take(request, access, [body | {"type": kind}], {}, decoded.suspect)
-    return _take(request, access, messages, defaults, decoded.suspect)
+        messages, defaults = [body | {"type": kind}], {}
+    taken = _take(request, access, messages, defaults, decoded.suspect)
+    return taken.outcome(_reply(taken))
 
 
 def _access(request: Request, body: dict[str, Any], sites: Sites) -> Access | None:
@@ -74,30 +72,11 @@ def _refuse(status: int, code: str, message: str, count: Count) -> Outcome:
     return Outcome(Reply(status, orjson.dumps({"code": code, "message": message}), JSON_TYPE), counts=(count,))
 
 
-def _take(request: Request, access: Access, messages: list[Any], defaults: dict[str, Any], suspect: bool) -> Outcome:
-    """Every message on its own. A single one that is no hit is a 400; in a batch the others are taken."""
+def _take(request: Request, access: Access, messages: list[Any], defaults: dict[str, Any], suspect: bool) -> Taken:
     counts: list[Count] = []
-    hits: list[Hit] = []
-    aliases: list[Alias] = []
-    rejected: list[dict[str, Any]] = []
-    seen: dict[bytes, int] = {}
-    for index, member in enumerate(messages):
-        message = _with_defaults(mapping(member), defaults)
-        told = read(message, text(message.get("type")), access.site, counts, suspect=suspect, secret=access.secret)
-        if isinstance(told, Fault):
-            counts.append(Count(access.site.site_id, "rejected", told.field.partition(".")[0] or "message"))
-            rejected.append({"index": index, "field": told.field, "reason": told.reason})
-            continue
-        draft = told.draft
-        if draft.content:
-            draft.occurrence = seen[draft.content] = seen.get(draft.content, -1) + 1
-        agent = request.agent_of(draft.user_agent or request.header(b"user-agent"))
-        source = Source(RUDDER if told.rudder else SEGMENT, request, access.site, agent)
-        hit = to_hit(draft, source, counts)
-        hits.append(hit)
-        if told.claim is not None:
-            aliases += statement(told.claim, hit, source, counts)
-    return Outcome(_reply(len(messages), rejected), hits, counts, aliases)
+    whole = (_with_defaults(mapping(member), defaults) for member in messages)
+    told = (read(m, text(m.get("type")), access.site, counts, suspect=suspect, secret=access.secret) for m in whole)
+    return take(request, access.site, told, counts)
 
 
 def _with_defaults(message: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
@@ -109,13 +88,15 @@ def _with_defaults(message: dict[str, Any], defaults: dict[str, Any]) -> dict[st
     return merged
 
 
-def _reply(number: int, rejected: list[dict[str, Any]]) -> Reply:
-    if not rejected:
+def _reply(taken: Taken) -> Reply:
+    """A single message that is no hit is a 400; in a batch the others are taken."""
+    if not taken.rejected:
         return _OK
-    if number == 1:
-        body = {"code": "invalid_request", "message": rejected[0]["reason"], "field": rejected[0]["field"]}
+    if taken.number == 1:
+        first = taken.rejected[0]
+        body = {"code": "invalid_request", "message": first["reason"], "field": first["field"]}
         return Reply(400, orjson.dumps(body), JSON_TYPE)
-    return Reply(200, orjson.dumps({"success": True, "rejected": rejected}), JSON_TYPE)
+    return Reply(200, orjson.dumps({"success": True, "rejected": taken.rejected}), JSON_TYPE)
 
 
 def handle_pixel(request: Request, sites: Sites) -> Outcome:
@@ -132,8 +113,7 @@ def handle_pixel(request: Request, sites: Sites) -> Outcome:
     message: dict[str, Any] = {name: params[name] for name in known if name in params}
     message |= {"type": request.path.rpartition("/")[2], "context": {"library": {"name": "RudderLabs pixel"}}}
     message["properties"] = {k.removeprefix("properties."): v for k, v in params.items() if k not in known}
-    outcome = _take(request, access, [message], {}, suspect=False)
-    return Outcome(reply, outcome.hits, outcome.counts)
+    return _take(request, access, [message], {}, suspect=False).outcome(reply)
 
 
 def handle_settings(request: Request, sites: Sites) -> Outcome:

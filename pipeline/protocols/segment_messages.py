@@ -3,37 +3,22 @@
 from typing import Any
 
 import orjson
-from msgspec import Struct
 
-from pipeline.limits import EVENT_BYTES_MAX, ID_CHARS_MAX
+from pipeline.limits import ID_CHARS_MAX
 from pipeline.protocols.aliases import Claim
 from pipeline.protocols.campaigns import Campaign
 from pipeline.protocols.hits import Draft, cut_text, cut_url, first_language
-from pipeline.protocols.json_text import object_fault
 from pipeline.protocols.members import amount, mapping, moment, text
+from pipeline.protocols.messages import Fault, Told, storage_fault
 from pipeline.protocols.request import Count
 from pipeline.sites import Site
 
+SEGMENT, RUDDER = "segment", "rudderstack"
 KINDS = ("identify", "track", "page", "screen", "group", "alias", "merge")
 _USERS = ("userId", "user_id")
 # What has a field of its own in a hit is not kept again among the properties.
 _CONTEXT_FIELDS = frozenset({"page", "campaign", "traits", "locale", "userAgent", "ip"})
 _CAMPAIGN_CHARS_MAX = 255
-
-
-class Fault(Struct, frozen=True):
-    """Why a message is no hit: the member, and what was expected."""
-
-    field: str
-    reason: str
-
-
-class Told(Struct, frozen=True):
-    """What a message means. `claim`: it says that two IDs are one person."""
-
-    draft: Draft
-    rudder: bool
-    claim: Claim | None = None
 
 
 def read(
@@ -50,7 +35,7 @@ def read(
         user_id = pair[0]
     if not (anonymous_id or user_id):
         return Fault("userId", "request neither has anonymousId nor userId")
-    faulty = _fault(message, suspect)
+    faulty = storage_fault(message, ("properties", "traits", "context", "integrations"), suspect)
     if faulty:
         return faulty
     context = mapping(message.get("context"))
@@ -58,7 +43,7 @@ def read(
     draft = _draft(message, kind, context, site, counts)
     draft.anonymous_id, draft.user_id, draft.holds = anonymous_id, user_id, not rudder
     said = kind in ("alias", "merge") and pair is not None and pair[1] not in ("", anonymous_id)
-    return Told(draft, rudder, Claim(user_id, pair[1], secret) if said and pair else None)
+    return Told(draft, RUDDER if rudder else SEGMENT, Claim(user_id, pair[1], secret) if said and pair else None)
 
 
 def _merged(message: dict[str, Any]) -> tuple[str, str] | None:
@@ -68,19 +53,6 @@ def _merged(message: dict[str, Any]) -> tuple[str, str] | None:
         return None
     values = [text(mapping(m).get("value")) for m in members if mapping(m).get("type") in _USERS]
     return (values[1], values[0]) if len(values) == 2 and all(values) else None
-
-
-def _fault(message: dict[str, Any], suspect: bool) -> Fault | None:
-    """A member that cannot be stored. The size is Segment's limit, doubled."""
-    for name in ("properties", "traits", "context", "integrations"):
-        found = object_fault(mapping(message.get(name)), suspect)
-        if found:
-            return Fault(f"{name}.{found[0]}".rstrip(".")[:ID_CHARS_MAX], found[1])
-    try:
-        large = len(orjson.dumps(message)) > EVENT_BYTES_MAX
-    except orjson.JSONEncodeError:
-        return Fault("", "cannot be written as JSON")
-    return Fault("", f"larger than {EVENT_BYTES_MAX} bytes") if large else None
 
 
 def _draft(message: dict[str, Any], kind: str, context: dict[str, Any], site: Site, counts: list[Count]) -> Draft:
