@@ -14,6 +14,7 @@ DECOMPRESSED_BYTES_MAX = 8 * MIB  # gzip reaches 1,029:1; inflation stops here
 BULK_HITS_MAX = 500  # PHP, Java and npm Matomo clients send unbounded bulks; this many fit a body
 SEGMENT_BODY_BYTES_MAX = 4_000 * KIB  # RudderStack's documented limit; Segment's is an eighth of it
 SEGMENT_BATCH_MAX = 2_500  # Segment's documented number of messages
+SNOWPLOW_BATCH_MAX = 2_500  # none is documented: about as many small events as fill a body
 POSTHOG_BODY_BYTES_MAX = 8 * MIB  # its documented 20 MB are inflated ones: what we inflate is the limit
 POSTHOG_BATCH_MAX = 5_000  # its SDKs flush a hundred or so; a backfill sends thousands
 DEPTH_MAX = 16  # no tracker nests deeper; parsers recurse

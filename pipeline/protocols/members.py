@@ -37,3 +37,9 @@ def amount(value: Any) -> float | None:
         except ValueError:
             return None
     return float(value) if type(value) in (int, float) and math.isfinite(value) else None
+
+
+def currency(value: Any) -> str:
+    """Three letters (ISO 4217) in upper case, else ""."""
+    said = text(value).strip()
+    return said.upper() if len(said) == 3 and said.isascii() and said.isalpha() else ""
