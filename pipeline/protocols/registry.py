@@ -1,6 +1,6 @@
 """Which protocol a path belongs to: the one list of tracker families; it must not know what they say."""
 
-from pipeline.protocols import matomo, metricswave, native, posthog, segment
+from pipeline.protocols import matomo, metricswave, native, plausible, posthog, segment, snowplow, umami
 from pipeline.protocols.request import Protocol
 
 PROTOCOLS: tuple[Protocol, ...] = (
@@ -9,6 +9,9 @@ PROTOCOLS: tuple[Protocol, ...] = (
     metricswave.PROTOCOL,
     *segment.PROTOCOLS,
     *posthog.PROTOCOLS,
+    snowplow.PROTOCOL,
+    umami.PROTOCOL,
+    plausible.PROTOCOL,
 )
 
 _BY_PATH = {path: protocol for protocol in PROTOCOLS for path in protocol.paths}
