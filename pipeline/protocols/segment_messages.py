@@ -39,7 +39,8 @@ def read(
     if faulty:
         return faulty
     context = mapping(message.get("context"))
-    rudder = "rudder" in text(mapping(context.get("library")).get("name")).lower()
+    # RudderStack's server SDKs go by the names of Segment's; what only its own write is `channel`.
+    rudder = "channel" in message or "rudder" in text(mapping(context.get("library")).get("name")).lower()
     draft = _draft(message, kind, context, site, counts)
     draft.anonymous_id, draft.user_id, draft.holds = anonymous_id, user_id, not rudder
     said = kind in ("alias", "merge") and pair is not None and pair[1] not in ("", anonymous_id)
