@@ -17,6 +17,7 @@ from pipeline.ingest.cors import cors_headers, preflight_headers
 from pipeline.ingest.counts import Counts
 from pipeline.ingest.metrics import CONTENT_TYPE, IngestCollector, exposition
 from pipeline.ingest.publisher import Publisher
+from pipeline.ingest.script.serving import script_reply
 from pipeline.ingest.user_agent import UserAgents
 from pipeline.limits import (
     APPEND_DEADLINE_MS,
@@ -138,7 +139,7 @@ class IngestApp:
         client = scope.get("client")
         if path == "/metrics" and client and is_private(client[0]) and b"x-forwarded-for" not in headers:
             return Reply(200, self.metrics(), ((b"content-type", CONTENT_TYPE),))
-        return _refusal(404, "nothing here")
+        return script_reply(path, scope["method"], headers) or _refusal(404, "nothing here")
 
     async def _ingest(
         self, protocol: Protocol, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
@@ -218,7 +219,7 @@ def _place(error: Exception) -> str:
 
 async def _respond(send: Send, reply: Reply, extra: tuple[tuple[bytes, bytes], ...]) -> None:
     headers = [*reply.headers, *extra]
-    if reply.status != 204:
+    if reply.status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
