@@ -1,4 +1,4 @@
-"""SDKs of Segment, RudderStack and PostHog for servers, each playing one person's story; they know no endpoint but a URL.
+"""Server SDKs of Segment, RudderStack and PostHog, each playing one person's story; they know no endpoint but a URL.
 
 The story, whatever the SDK calls its parts: on a laptop a page, the login, a page, the logout, a page; then on a phone
 a page, the login, a page.
@@ -54,7 +54,7 @@ def page_url(path: str) -> str:
 
 
 class SegmentPython:
-    """segment-analytics-python: a server speaks for a browser, both IDs in its hands; sign-out is a new anonymous ID."""
+    """segment-analytics-python: a server speaks for a browser, with both IDs; sign-out is a new anonymous ID."""
 
     def play(self, url: str, cast: Cast) -> None:
         client = SegmentClient(KEY, host=url, sync_mode=True, gzip=True, max_retries=0)
@@ -132,8 +132,14 @@ class NodeSdk:
     def play(self, url: str, cast: Cast) -> None:
         scenes = [iso(cast.at_ms(scene)) for scene in range(8)]
         told = {
-            **{"url": url, "key": KEY, "site": f"https://{HOST}", "user": cast.user, "times": scenes},
-            **{"laptop": cast.laptop, "laptopAfter": cast.laptop_after, "phone": cast.phone},
+            "url": url,
+            "key": KEY,
+            "site": f"https://{HOST}",
+            "user": cast.user,
+            "times": scenes,
+            "laptop": cast.laptop,
+            "laptopAfter": cast.laptop_after,
+            "phone": cast.phone,
         }
         answer = subprocess.run(
             ["node", str(NODE / self._script)],
