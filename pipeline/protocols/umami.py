@@ -89,7 +89,7 @@ def _batch(request: Request, sites: Sites, items: Any, counts: list[Count]) -> O
 def _take(request: Request, sites: Sites, item: Any, counts: list[Count], seen: Counter[bytes]) -> _Entry | _Fault:
     """Numbered as they happen: 1 the item's form, 2 its site, 3 whether the site takes it, 4 what it means."""
     payload = mapping(item).get("payload")
-    kind = mapping(item).get("type")
+    kind = text(mapping(item).get("type"))
     if type(payload) is not dict or kind not in _TYPES:
         return _Fault("payload" if kind in _TYPES else "type", f"expected a payload and one of {', '.join(_TYPES)}")
     access = sites.find(UMAMI, text(payload.get("website")).lower())

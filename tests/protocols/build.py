@@ -38,6 +38,9 @@ def sites(**policy: Any) -> Sites:
                             STRICT_UUID: {"name": "signup", "required": ["plan", "user_id", "step"]},
                         }
                     },
+                    "snowplow": {"app_ids": ["shop-web"]},
+                    "umami": {"website": UUID},
+                    "plausible": {"domains": ["shop.example"]},
                 },
                 {
                     "workspace": "shop",
@@ -45,6 +48,9 @@ def sites(**policy: Any) -> Sites:
                     "origins": ["https://app.example"],
                     "native": {"page_keys": ["app-key"]},
                     "matomo": {"idsite": 2},
+                    "snowplow": {"app_ids": ["shop-app"]},
+                    "umami": {"website": STRICT_UUID},
+                    "plausible": {"domains": ["app.example"]},
                 },
             ]
         }

@@ -17,10 +17,28 @@ idsite rec uid _id cid cdt cdo cip country e_c e_a c_n idgoal revenue ec_items c
 ua requests token_auth send_image user userId deviceName triggered_at f path domain amount type name event_id
 anonymous_id user_id ts sent_at holds referrer title language currency properties traits key rand search
 link download pf_net
+aid e eid duid dtm stm ttm ue_pr ue_px co cx tr_tt se_ac data payload website id timestamp hostname screen
+n u d r p props user_id revenue $ sd i
 """
 _NAMES = st.sampled_from(_WORDS.split())
 _TEXT = st.text(max_size=20) | st.sampled_from(
-    ["1", "0", "-1", "null", "NaN", "\0", "\ud800", "é" * 300, "x" * 9_000, TOKEN, "{}"]
+    [
+        "1",
+        "0",
+        "-1",
+        "null",
+        "NaN",
+        "\0",
+        "\ud800",
+        "é" * 300,
+        "x" * 9_000,
+        TOKEN,
+        "{}",
+        "1e400",
+        "pv",
+        "tr",
+        "identify",
+    ]
 )
 _SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | _TEXT
 _JSON: st.SearchStrategy[Any] = st.recursive(
@@ -33,6 +51,18 @@ _FORM = st.dictionaries(_NAMES | _TEXT, _TEXT, max_size=12).map(
         f"{quote(k, errors='replace')}={quote(v, errors='replace')}" for k, v in form.items()
     ).encode()
 )
+
+
+def _addressed(protocol: str, members: dict[str, Any]) -> Any:
+    """Members in the protocol's envelope, with its key for a site."""
+    if protocol == "snowplow":
+        return {"data": [{"aid": "shop-web", "e": "ue"} | members, {"aid": "shop-web", "e": "pv"} | members]}
+    if protocol == "umami":
+        items = [{"type": kind, "payload": {**members, "website": UUID}} for kind in ("event", "identify")]
+        return items if "n" in members else items[0]
+    return {"n": "pageview", "u": "/", **members, "d": "shop.example"}
+
+
 _BODY = (
     st.binary(max_size=200)
     | _FORM
@@ -40,6 +70,9 @@ _BODY = (
         lambda v: json.dumps(v).encode()
     )
     | st.lists(_JSON, max_size=4).map(lambda entries: json.dumps({"requests": entries}).encode())
+    | st.tuples(st.sampled_from(["snowplow", "umami", "plausible"]), st.dictionaries(_NAMES, _JSON, max_size=10)).map(
+        lambda told: json.dumps(_addressed(*told)).encode()
+    )
 )
 _HEADERS = st.dictionaries(
     st.sampled_from(
@@ -48,8 +81,15 @@ _HEADERS = st.dictionaries(
     st.text(st.characters(max_codepoint=255), max_size=30)
     | st.sampled_from(["1", f"Bearer {SECRET}", "Bearer page-key"]),
 )
-_PATHS = st.sampled_from(["/v1/hits", "/matomo.php", "/x/piwik.php", f"/webhooks/{UUID}", "/webhooks/nope"])
-_PREFIXES = st.sampled_from([b"", b"idsite=1&rec=1", b"idsite=1&rec=1&rand=3&", b"key=page-key&", b"f=script&"])
+_PATHS = st.sampled_from(
+    [
+        *("/v1/hits", "/matomo.php", "/x/piwik.php", f"/webhooks/{UUID}", "/webhooks/nope"),
+        *("/vendor/tp2", "/i", "/api/send", "/api/batch", "/api/event"),
+    ]
+)
+_PREFIXES = st.sampled_from(
+    [b"", b"idsite=1&rec=1", b"idsite=1&rec=1&rand=3&", b"key=page-key&", b"f=script&", b"aid=shop-web&e=pv&"]
+)
 
 
 def _answered(method: str, path: str, query: bytes, body: bytes, headers: dict[str, str]) -> Outcome:
