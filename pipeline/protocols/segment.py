@@ -109,9 +109,9 @@ def handle_pixel(request: Request, sites: Sites) -> Outcome:
     agent = request.agent_of(request.header(b"user-agent"))
     if refused := refusal(request, access.site, agent):
         return Outcome(reply, counts=(Count(access.site.site_id, "refused", refused),))
-    known = ("anonymousId", "userId", "event", "name", "messageId", "channel", "writeKey")
+    known = ("anonymousId", "userId", "event", "name", "messageId", "writeKey")
     message: dict[str, Any] = {name: params[name] for name in known if name in params}
-    message |= {"type": request.path.rpartition("/")[2], "context": {"library": {"name": "RudderLabs pixel"}}}
+    message |= {"type": request.path.rpartition("/")[2], "channel": "web"}
     message["properties"] = {k.removeprefix("properties."): v for k, v in params.items() if k not in known}
     return _take(request, access, [message], {}, suspect=False).outcome(reply)
 
