@@ -141,10 +141,13 @@
 
   // --- hits: what is seen is taken down at once; IDs and properties are added when the hit may exist ----------------
 
+  let clock = 0;
+  // No two calls have the same time: what was called first stays first in the journey.
+  const tick = () => (clock = Math.max(clock + 1, now()));
   const draft = (type, fields) => ({
     event_id: hex(16),
     type,
-    ts: now(),
+    ts: tick(),
     url: location.href,
     title: document.title,
     language: navigator.language,
@@ -217,6 +220,7 @@
     if (id === null || id === undefined) return;
     const name = String(id).trim();
     const hit = draft("identify", { user_id: name, traits, holds: true });
+    tick(); // for the page view that may follow
     when(() => {
       if (!hash) return signIn(hit, isNobody(name));
       if (!crypto.subtle) return console.warn("seamline: {hash: true} needs https; nothing was sent");
@@ -245,7 +249,7 @@
     const { url, title, ts, language } = hit;
     admit(hit);
     if (before) {
-      admit({ event_id: hex(16), type: "page", ts, url, title, language });
+      admit({ event_id: hex(16), type: "page", ts: ts + 1, url, title, language });
       last = route();
     }
     flush();
