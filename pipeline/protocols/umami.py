@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
+from pipeline.identity.ids import legal_id
 from pipeline.limits import BULK_HITS_MAX, EVENT_BYTES_MAX
 from pipeline.model import Hit
 from pipeline.protocols.hits import Draft, Source, cut_text, cut_url, first_language, to_hit
@@ -107,7 +108,8 @@ def _take(request: Request, sites: Sites, item: Any, counts: list[Count], seen: 
         draft.occurrence = seen[draft.content]
         seen[draft.content] += 1
     sent_back = request.header(b"x-umami-cache")
-    draft.anonymous_id = sent_back if _TOKEN.fullmatch(sent_back) else request.new_id()
+    ours = _TOKEN.fullmatch(sent_back) and legal_id(sent_back, site.policy.banned)
+    draft.anonymous_id = ours or request.new_id()
     told = dict.fromkeys(("cache", "sessionId", "visitId"), draft.anonymous_id)
     return _Entry(to_hit(draft, Source(UMAMI, request, site, agent), counts), told)
 
