@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import yaml
+from playwright.sync_api import BrowserContext, Page, Request
 
 from tests.support.deadline import wait_until
 from tests.support.deployment import Embedded
 
 VISIT, SIGNUP = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
 STITCHED_WITHIN_S = 20
+QUEUED = "Object.keys(localStorage).filter((key) => key.startsWith('_seam.q.')).length"
 _PAGES = Path(__file__).parent / "pages"
 _ACTIONS = (
     "SELECT type, name, path(url), attribution, anonymous_id, user_id, toString(person_id), title, referrer, "
@@ -80,6 +82,23 @@ class TrackedSite(NamedTuple):
 def new_walk() -> str:
     """A path segment that no other test has."""
     return uuid4().hex[:12]
+
+
+def open_page(context: BrowserContext, url: str) -> Page:
+    """A tab in which the script has begun."""
+    page = context.new_page()
+    page.goto(url)
+    return page
+
+
+def hits_of(request: Request) -> list[dict[str, Any]]:
+    """What a request of the script carries."""
+    return list(json.loads(request.post_data or "[]"))
+
+
+def named(seen: Seen) -> str:
+    """An action with its name, if it has one."""
+    return f"{seen.type} {seen.name or seen.path} {seen.attribution}"
 
 
 @contextmanager

@@ -34,34 +34,35 @@
     "^(null|undefined|none|nil|nan|n/a|na|-1|true|false|anonymous|guest|unknown|unidentified|test|id|user_?id|email|" +
       "distinct_id|not_authenticated|anonymoususer|\\[object object\\]|[-0{}]*)$", "i");
 
+  const complain = (...words) => console.warn("seamline:", ...words);
   const now = () => Date.now();
   const toHex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   const hex = (count) => toHex(crypto.getRandomValues(new Uint8Array(count)));
 
   // --- storage: a browser may block it, or it may be full; then this page remembers by itself -----------------------
 
+  const attempt = (use) => {
+    try {
+      return use();
+    } catch {
+      return undefined;
+    }
+  };
   const store = (name) => {
     const memory = {};
-    const attempt = (use) => {
-      try {
-        return use(window[name]);
-      } catch {
-        return undefined;
-      }
-    };
     return {
-      get: (key) => (key in memory ? memory[key] : attempt((box) => box.getItem(key)) || ""),
+      get: (key) => (key in memory ? memory[key] : attempt(() => window[name].getItem(key)) || ""),
       set(key, text) {
         this.del(key);
-        if (attempt((box) => box.setItem(key, text) || 1) === undefined) memory[key] = text;
+        if (!attempt(() => window[name].setItem(key, text) || true)) memory[key] = text;
       },
       del(key) {
         delete memory[key];
-        attempt((box) => box.removeItem(key));
+        attempt(() => window[name].removeItem(key));
       },
-      keys: () => [...(attempt(Object.keys) || []), ...Object.keys(memory)],
+      keys: () => [...(attempt(() => Object.keys(window[name])) || []), ...Object.keys(memory)],
       read(key) {
-        return JSON.parse(this.get(key) || "{}");
+        return attempt(() => JSON.parse(this.get(key))) || {};
       },
     };
   };
@@ -86,7 +87,13 @@
     release();
   }
   function release() {
-    while (held.length && !hashing && allowed()) held.shift()();
+    while (held.length && !hashing && allowed()) {
+      try {
+        held.shift()();
+      } catch (error) {
+        complain(error); // a value that is no JSON: ours to report, not the page's to die of
+      }
+    }
   }
 
   function forget() {
@@ -104,15 +111,12 @@
     const [all, id, made] = /^([0-9a-f]{16,64})\.([0-9a-z]{1,8})$/.exec(text) || [];
     return all && { id, made: parseInt(made, 36) };
   };
-  function cookie(text, seconds) {
-    try {
+  const cookie = (text, seconds) =>
+    attempt(() => {
       const secure = location.protocol === "https:" ? ";secure" : "";
-      if (seconds !== undefined) document.cookie = ID + "=" + text + ";path=/;max-age=" + seconds + ";samesite=lax" + secure;
+      if (text !== undefined) document.cookie = ID + "=" + text + ";path=/;max-age=" + seconds + ";samesite=lax" + secure;
       return (/(?:^|; )_seam=([^;]*)/.exec(document.cookie) || [])[1];
-    } catch {
-      return undefined; // a sandboxed frame
-    }
-  }
+    });
   function writeId(id, made) {
     const text = stamp(id, made);
     if (cookie(text, Math.round(made + ID_S - now() / 1e3)) !== text) local.set(ID, text);
@@ -223,7 +227,7 @@
     tick(); // for the page view that may follow
     when(() => {
       if (!hash) return signIn(hit, isNobody(name));
-      if (!crypto.subtle) return console.warn("seamline: {hash: true} needs https; nothing was sent");
+      if (!crypto.subtle) return complain("{hash: true} needs https; nothing was sent");
       hashing = true;
       sha256(name).then((digest) => {
         hashing = false;
@@ -331,7 +335,7 @@
     // A key of its own for each hit: two tabs never overwrite each other's queue.
     queued().slice(0, 1 - QUEUE_MAX).forEach((key) => local.del(key));
     const key = QUEUE + now().toString(36) + "." + hex(4);
-    local.set(key, JSON.stringify([path, body]));
+    local.set(key, JSON.stringify({ path, body }));
     mine.add(key);
     later([...mine].filter((other) => !flying.has(other)).length < BATCH_MAX ? LINGER_MS : 0);
   }
@@ -353,7 +357,8 @@
       if (age > STALE_MS) local.del(key); // too late to be attributed like its neighbours
       // What is not this page's belongs to another tab, which is sending it, or to a page that is gone.
       if (flying.has(key) || age > STALE_MS || (!mine.has(key) && age < STRAY_MS)) continue;
-      const [path, body] = JSON.parse(local.get(key));
+      const { path, body } = local.read(key);
+      if (!body) continue; // another tab was faster
       const text = JSON.stringify({ ...body, sent_at: path ? undefined : time });
       if (path) {
         post(path, text, [key], leaving);
@@ -395,8 +400,10 @@
 
   // --- the three APIs -----------------------------------------------------------------------------------------------
 
-  const track = (name, properties, { revenue, currency } = {}) =>
+  const track = (name, properties, money) => {
+    const { revenue, currency } = money || {};
     hitNow("track", { name: String(name), properties, revenue: revenue === undefined ? revenue : +revenue, currency });
+  };
   const setTraits = (traits) => hitNow("traits", { traits });
   const own = {
     page,
@@ -472,7 +479,7 @@
         try {
           api[command](...values);
         } catch (error) {
-          console.warn("seamline:", command, error);
+          complain(command, error);
         }
       }
     };
