@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     journey.add_argument("user_id")
     journey.add_argument("--workspace", default="demo")
     journey.add_argument("--json", action="store_true", help="one JSON object a line")
+    trackers = command("trackers", _trackers, "what to paste so that a tracker sends here", "host", "port", "sites")
+    trackers.add_argument("--site", help="only this site (default: all of them)")
+    trackers.add_argument("--url", help="how trackers reach this place (default: what ingest listens on)")
     command("check", _check, "print the resolved settings, secrets masked", "data", "host", "port", "sites")
     return parser
 
@@ -115,6 +118,22 @@ def _query(arguments: argparse.Namespace, settings: Settings) -> int:
 def _journey(arguments: argparse.Namespace, settings: Settings) -> int:
     person = user_person(arguments.workspace, arguments.user_id)
     return _show(settings, "SELECT * FROM journey(person = {person:UUID})", {"person": person}, arguments.json, person)
+
+
+def _trackers(arguments: argparse.Namespace, settings: Settings) -> int:
+    """1 when there is no such site."""
+    from pipeline.snippets import snippets
+
+    url = (arguments.url or f"http://{settings.ingest.host}:{settings.ingest.port}").rstrip("/")
+    chosen = [p for p in settings.sites.published if arguments.site in (None, p.site.site_id)]
+    for published in chosen:
+        print(f"# workspace {published.site.workspace}, site {published.site.site_id}")
+        for snippet in snippets(published, url):
+            print(f"\n## {snippet.title}\n{snippet.text}")
+        print()
+    if not chosen:
+        print(f"--site: expected a site of the sites file, got {arguments.site!r}", file=sys.stderr)
+    return 0 if chosen else 1
 
 
 def _show(settings: Settings, sql: str, parameters: dict[str, str], as_json: bool, person: str = "") -> int:

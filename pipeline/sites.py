@@ -57,11 +57,25 @@ class Access(Struct, frozen=True):
     required: tuple[str, ...] = ()  # MetricsWave: parameters without which the event is refused
 
 
+class Published(Struct, frozen=True):
+    """What of a site may stand in a page's source: the first page key, and the site's name in each protocol. "" or
+    nothing where it has none, or where the file holds only the key's digest."""
+
+    site: Site
+    key: str = ""
+    idsite: int = 0
+    events: tuple[tuple[str, str], ...] = ()  # MetricsWave: UUID and name
+    app_id: str = ""
+    website: str = ""
+    domain: str = ""
+
+
 class Sites(Struct, frozen=True):
     """Every site and every key, by protocol and digest."""
 
     sites: tuple[Site, ...]
     access: Mapping[tuple[str, bytes], Access]
+    published: tuple[Published, ...] = ()
 
     def find(self, protocol: str, key: str) -> Access | None:
         """What the key opens in that protocol, or None."""
@@ -151,7 +165,20 @@ def parse_sites(document: Any) -> Sites:
             if (protocol, digest) in access:
                 raise SitesError(f"this key is used twice - at `$.sites[{index}].{place}`")
             access[protocol, digest] = opened
-    return Sites(tuple(sites), access)
+    return Sites(tuple(sites), access, tuple(map(_published, entries, sites)))
+
+
+def _published(entry: _SiteEntry, site: Site) -> Published:
+    events = entry.metricswave.events.items() if entry.metricswave else ()
+    return Published(
+        site,
+        next((key for key in entry.native.page_keys if not _HASHED.fullmatch(key)), ""),
+        entry.matomo.idsite if entry.matomo else 0,
+        tuple((uuid, event if isinstance(event, str) else event.name) for uuid, event in events),
+        next(iter(entry.snowplow.app_ids), "") if entry.snowplow else "",
+        entry.umami.website if entry.umami else "",
+        next(iter(entry.plausible.domains), "") if entry.plausible else "",
+    )
 
 
 def _policy(entry: _PolicyEntry, index: int) -> SitePolicy:

@@ -13,6 +13,7 @@ GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEA
 BANNER = b"<html><body>This is Seamline's Matomo endpoint: point a Matomo tracker at it.</body></html>"
 _HTML: Headers = ((b"content-type", b"text/html; charset=utf-8"),)
 _GIF: Headers = ((b"content-type", b"image/gif"),)
+_NOT_TRACKED = (b"tk", b"N")  # what Matomo says to a browser that asked not to be tracked
 _NO_STORE = (b"cache-control", b"no-store")
 
 
@@ -28,8 +29,10 @@ def handle(request: Request, sites: Sites) -> Outcome:
         return _without_parameters(request)
     counts = [Count("", "cut", "parameters")] if too_many(request.query) or too_many(body) else []
     entry = take(params, Call(request, sites, counts))
-    status = 400 if entry.invalid else 200
-    return Outcome(_reply(request, status, params.get("send_image") == "0"), [entry.hit] if entry.hit else [], counts)
+    reply = _reply(request, 400 if entry.invalid else 200, params.get("send_image") == "0")
+    if entry.refused == "dnt":
+        reply = Reply(reply.status, reply.body, (*reply.headers, _NOT_TRACKED))
+    return Outcome(reply, [entry.hit] if entry.hit else [], counts)
 
 
 def _without_parameters(request: Request) -> Outcome:
@@ -47,4 +50,6 @@ def _reply(request: Request, status: int, silent: bool) -> Reply:
     return Reply(status, GIF, (*_GIF, *headers))
 
 
-PROTOCOL = Protocol(name=MATOMO, handle=handle, methods=("GET", "POST"), suffixes=("/matomo.php", "/piwik.php"))
+PROTOCOL = Protocol(
+    name=MATOMO, handle=handle, methods=("GET", "POST"), suffixes=("/matomo.php", "/piwik.php", "/tracker.php")
+)

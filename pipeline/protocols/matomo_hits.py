@@ -9,7 +9,7 @@ from pipeline.model import Hit
 from pipeline.protocols.clock import parse_any, plausible
 from pipeline.protocols.hits import Draft, Source, cut_text, cut_url, first_language, to_hit
 from pipeline.protocols.matomo_actions import Params, action_of, invalid_field, number, visitor_id
-from pipeline.protocols.matomo_properties import content_of, properties_of
+from pipeline.protocols.matomo_properties import content_of, dimensions_of, properties_of
 from pipeline.protocols.policy import refusal
 from pipeline.protocols.request import Count, Request
 from pipeline.sites import MATOMO, MATOMO_TOKEN, Site, Sites, matomo_token_key
@@ -28,10 +28,11 @@ class Call(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True):
-    """What became of one set of parameters: a hit, a refusal (answered like a hit), or `invalid` and why."""
+    """What became of one set of parameters: a hit, `refused` by which policy (answered like a hit), or `invalid`."""
 
     hit: Hit | None = None
     invalid: str = ""
+    refused: str = ""
 
 
 def take(params: dict[str, str], call: Call, occurrence: int = 0) -> Entry:
@@ -50,10 +51,11 @@ def take(params: dict[str, str], call: Call, occurrence: int = 0) -> Entry:
     refused = _exclusion(params, request) or refusal(request, access.site, agent, params.get("bots") == "1")
     if refused:
         counts.append(Count(access.site.site_id, "refused", refused))
-        return Entry()
+        return Entry(refused=refused)
     draft = _draft(params, request, access.site, counts)
     draft.client_ms = client_ms
-    draft.occurrence = 0 if params.get("rand") or params.get("r") else occurrence
+    order = draft.type == "order"  # reported again when the visitor reloads the page: it is the same order
+    draft.occurrence = 0 if order or params.get("rand") or params.get("r") else occurrence
     return Entry(to_hit(draft, Source(MATOMO, request, access.site, agent), counts))
 
 
@@ -99,7 +101,7 @@ def _draft(params: Params, request: Request, site: Site, counts: list[Count]) ->
     draft = Draft(
         type=action.type,
         name=cut_text(action.name, "name", site, counts),
-        content=content_of(params),
+        content=b"order\n" + action.name.encode() if action.type == "order" else content_of(params),
         anonymous_id=visitor_id(params),
         user_id=params.get("uid", ""),
         url=cut_url(url, "url", site, counts),
@@ -109,6 +111,7 @@ def _draft(params: Params, request: Request, site: Site, counts: list[Count]) ->
         ip=params.get("cip", ""),
         revenue=action.revenue,
         properties=properties_of(params, site, counts),
+        traits=dimensions_of(params, site, counts),
     )
     country = params.get("country", "").lower()
     if _COUNTRY.fullmatch(country):

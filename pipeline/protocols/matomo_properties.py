@@ -1,5 +1,6 @@
 """Which Matomo parameters become properties, and which make the hit's ID; it knows no action and no person."""
 
+import re
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ _CONSUMED = frozenset(
         *("r", "rand", "revenue", "_idts", "_idvc", "_idn", "_viewts", "_ects"),
     }
 )
+_DIMENSION = re.compile(r"dimension[1-9][0-9]{0,2}")
 _JSON_PARAMS = frozenset({"ec_items", "cvar", "_cvar", "e_cvar", "data", "uadata"})
 # The same hit sent again differs in these: a failed XHR is repeated as an image, a bulk adds its token.
 _TRANSPORT = frozenset({"send_image", "token_auth", "queuedtracking", "debug"})
@@ -43,6 +45,15 @@ def properties_of(params: Params, site: Site, counts: list[Count]) -> dict[str, 
             continue
         properties[name] = _value(name, text, site, counts)
     return properties
+
+
+def dimensions_of(params: Params, site: Site, counts: list[Count]) -> dict[str, Any]:
+    """Custom dimensions as traits of whoever the hit turns out to be; an empty one clears."""
+    return {
+        name: cut_text(text.strip(), "dimensions", site, counts)
+        for name, text in params.items()
+        if _DIMENSION.fullmatch(name)
+    }
 
 
 def _value(name: str, text: str, site: Site, counts: list[Count]) -> Any:

@@ -38,6 +38,7 @@ def _at(minute: float, device: str, kind: str = "page", user: str = "") -> Beat:
     return Beat(START_MS + int(minute * MINUTE_MS), device, kind, user)
 
 
+_NOBODY = ("null", "undefined", "anonymous", "none")
 S1 = [
     (_at(0, "laptop"), "alice"),
     (_at(5, "laptop", "login", "alice"), "alice"),
@@ -96,7 +97,7 @@ SCENARIOS = [
     Scenario(
         "IDs that are none",
         [
-            *[(_at(at, f"d{at}", "page", user), "") for at, user in enumerate(["null", "undefined", "anonymous", "none"])],
+            *[(_at(at, f"d{at}", "page", user), "") for at, user in enumerate(_NOBODY)],
             (_at(9, "d9", "login", "alice"), "alice"),
         ],
         only=lambda speaker: speaker.restates,

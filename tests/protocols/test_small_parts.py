@@ -162,6 +162,8 @@ def test_a_path_belongs_to_one_protocol(path: str, expected: str | None) -> None
     assert expected == (found.name if found else None)
 
 
-def test_protocols_have_names_of_their_own() -> None:
-    """The name is stored with every hit."""
-    assert len({protocol.name for protocol in PROTOCOLS}) == len(PROTOCOLS)
+def test_no_place_belongs_to_two_protocols() -> None:
+    """The first would hide the second."""
+    places = [place for p in PROTOCOLS for place in (*p.paths, *p.suffixes, *p.prefixes)]
+
+    assert len(set(places)) == len(places)
