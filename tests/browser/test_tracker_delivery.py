@@ -124,6 +124,8 @@ def test_hits_travel_in_batches_of_twenty(context: BrowserContext, site: Tracked
     assert BATCH_MAX >= max(len(batch) for batch in batches)
     assert 1_000 >= max(hit["sent_at"] for batch in batches for hit in batch) - began_ms
     assert 45 == len({hit["event_id"] for batch in batches for hit in batch})
+    in_order = sorted((hit["ts"], hit["properties"]["i"]) for batch in batches for hit in batch)
+    assert (45, list(range(45))) == (len({ts for ts, _ in in_order}), [i for _, i in in_order])
     site.stitched(walk, ["page a anonymous"] + ["track a anonymous"] * 45)
 
 

@@ -535,35 +535,36 @@
   }
 
   function begin() {
+    if (!allowed()) forget();
+    takeOver();
+    for (const name of ["pushState", "replaceState"]) {
+      const real = history[name];
+      history[name] = function (...values) {
+        real.apply(this, values);
+        setTimeout(auto); // the page has its new title then
+      };
+    }
+    addEventListener("popstate", () => setTimeout(auto));
+    addEventListener("pageshow", (event) => {
+      if (!event.persisted) return;
+      last = undefined; // back from the browser's cache: seen again
+      auto();
+    });
+    addEventListener("pagehide", () => flush(true));
+    addEventListener("online", () => {
+      notBefore = 0;
+      flush();
+    });
+    addEventListener("storage", release); // consent given in another tab
+    document.addEventListener("visibilitychange", () => document.hidden && flush());
+    document.addEventListener("click", onClick, true);
+    document.addEventListener("auxclick", onClick, true);
     answer(contentsquare, "_uxa", window._uxa);
     answer(own, "seamline", early);
     auto();
+    later(STRAY_MS + 1e3);
   }
-  if (!allowed()) forget();
-  takeOver();
-  for (const name of ["pushState", "replaceState"]) {
-    const real = history[name];
-    history[name] = function (...values) {
-      real.apply(this, values);
-      setTimeout(auto); // the page has its new title then
-    };
-  }
-  addEventListener("popstate", () => setTimeout(auto));
-  addEventListener("pageshow", (event) => {
-    if (!event.persisted) return;
-    last = undefined; // back from the browser's cache: seen again
-    auto();
-  });
-  addEventListener("pagehide", () => flush(true));
-  addEventListener("online", () => {
-    notBefore = 0;
-    flush();
-  });
-  addEventListener("storage", release); // consent given in another tab
-  document.addEventListener("visibilitychange", () => document.hidden && flush());
-  document.addEventListener("click", onClick, true);
-  document.addEventListener("auxclick", onClick, true);
+  // A page made ready before anybody looks at it is not seen yet.
   if (document.prerendering) document.addEventListener("prerenderingchange", begin, { once: true });
   else begin();
-  later(STRAY_MS + 1e3);
 })();
