@@ -211,7 +211,7 @@ def _read_sites(path: str | None, problems: list[str]) -> Sites | None:
     if not path:
         return default_sites()
     try:
-        return parse_sites(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        return parse_sites(yaml.safe_load(Path(path).read_text(encoding="utf-8")), lambda key: Path(key).read_bytes())
     except (OSError, UnicodeDecodeError, SitesError) as error:
         problems.append(f"{PREFIX}SITES: expected a sites file, got {path!r}: {_why(error)}")
     except yaml.YAMLError as error:

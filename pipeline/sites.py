@@ -1,11 +1,12 @@
 """Which sites there are, whom their keys belong to and what their policy says; it must not know where the file is.
 
-Keys are kept as SHA-256 digests and found by digest: how long a look-up takes says nothing about the key.
+Keys are found by their SHA-256 digests: how long a look-up takes says nothing about the key. Of a secret key nothing
+else is kept; a page key stands in every visitor's browser, and here for those who ask what to paste.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pipeline.identity.ids import BannedIds
+from pipeline.protocols.pseudonyms import KEY_BYTES_MIN, Pseudonyms
 
 NATIVE, MATOMO, MATOMO_TOKEN, METRICSWAVE = "native", "matomo", "matomo_token", "metricswave"
 SNOWPLOW, UMAMI, PLAUSIBLE = "snowplow", "umami", "plausible"
@@ -37,6 +39,7 @@ class SitePolicy(Struct, frozen=True):
     ip: Literal["truncate", "drop"] = "truncate"
     page_aliases: bool = False  # whether a key that anyone can read may say that two users are one
     banned: BannedIds = BannedIds()
+    pseudonyms: Pseudonyms | None = None
 
 
 class Site(Struct, frozen=True):
@@ -69,6 +72,10 @@ class Published(Struct, frozen=True):
     website: str = ""
     domain: str = ""
 
+    def __repr__(self) -> str:
+        """Without the key: settings and errors are printed."""
+        return f"Published({self.site.workspace}/{self.site.site_id})"
+
 
 class Sites(Struct, frozen=True):
     """Every site and every key, by protocol and digest."""
@@ -90,6 +97,12 @@ def _digest(key: str) -> bytes:
 # --- the file's shape ------------------------------------------------------------------------------------------------
 
 
+class _PseudonymsEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    key_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,16}$")]
+    key_file: str
+    fields: tuple[Literal["user_id", "anonymous_id"], ...] = ("user_id",)
+
+
 class _PolicyEntry(Struct, frozen=True, forbid_unknown_fields=True):
     dnt: bool = False
     gpc: bool = True
@@ -98,6 +111,7 @@ class _PolicyEntry(Struct, frozen=True, forbid_unknown_fields=True):
     page_aliases: bool = False
     illegal_ids: tuple[str, ...] = ()
     illegal_id_patterns: tuple[str, ...] = ()
+    pseudonyms: _PseudonymsEntry | None = None
 
 
 class _NativeEntry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,8 +162,13 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     sites: Annotated[tuple[_SiteEntry, ...], Meta(min_length=1)]
 
 
-def parse_sites(document: Any) -> Sites:
-    """The sites of a parsed YAML document. Raises SitesError."""
+def no_keys(path: str) -> bytes:
+    """For sites files without key files."""
+    raise SitesError(f"no key file can be read here: {path}")
+
+
+def parse_sites(document: Any, read_key: Callable[[str], bytes] = no_keys) -> Sites:
+    """The sites of a parsed YAML document; `read_key` gives a key file's bytes or raises OSError. Raises SitesError."""
     try:
         entries = msgspec.convert(document, _File).sites
     except msgspec.ValidationError as error:
@@ -157,7 +176,7 @@ def parse_sites(document: Any) -> Sites:
     sites: list[Site] = []
     access: dict[tuple[str, bytes], Access] = {}
     for index, entry in enumerate(entries):
-        site = Site(entry.workspace, entry.site, frozenset(entry.origins), _policy(entry.policy, index))
+        site = Site(entry.workspace, entry.site, frozenset(entry.origins), _policy(entry.policy, index, read_key))
         if any(site.site_id == other.site_id and site.workspace == other.workspace for other in sites):
             raise SitesError(f"site {entry.workspace}/{entry.site} is listed twice - at `$.sites[{index}]`")
         sites.append(site)
@@ -181,7 +200,7 @@ def _published(entry: _SiteEntry, site: Site) -> Published:
     )
 
 
-def _policy(entry: _PolicyEntry, index: int) -> SitePolicy:
+def _policy(entry: _PolicyEntry, index: int, read_key: Callable[[str], bytes]) -> SitePolicy:
     patterns = []
     for position, text in enumerate(entry.illegal_id_patterns):
         try:
@@ -191,7 +210,20 @@ def _policy(entry: _PolicyEntry, index: int) -> SitePolicy:
             raise SitesError(f"not a regular expression: {error} - at `{place}`") from None
     texts = frozenset(text.strip().casefold() for text in entry.illegal_ids)
     banned = BannedIds(texts, tuple(patterns))
-    return SitePolicy(entry.dnt, entry.gpc, entry.bots, entry.ip, entry.page_aliases, banned)
+    keys = None if entry.pseudonyms is None else _pseudonyms(entry.pseudonyms, index, read_key)
+    return SitePolicy(entry.dnt, entry.gpc, entry.bots, entry.ip, entry.page_aliases, banned, keys)
+
+
+def _pseudonyms(entry: _PseudonymsEntry, index: int, read_key: Callable[[str], bytes]) -> Pseudonyms:
+    """The key's bytes are all of the file but white space around them."""
+    place = f"$.sites[{index}].policy.pseudonyms.key_file"
+    try:
+        key = read_key(entry.key_file).strip()
+    except OSError as error:
+        raise SitesError(f"cannot read {entry.key_file}: {error.strerror} - at `{place}`") from None
+    if len(key) < KEY_BYTES_MIN:
+        raise SitesError(f"expected a key of at least {KEY_BYTES_MIN} bytes - at `{place}`")
+    return Pseudonyms(entry.key_id, key, frozenset(entry.fields))
 
 
 def _stored(key: str) -> bytes:

@@ -5,6 +5,7 @@ from msgspec import Struct
 from pipeline.identity.ids import legal_id
 from pipeline.model import Alias, Hit
 from pipeline.protocols.hits import Source
+from pipeline.protocols.pseudonyms import pseudonym
 from pipeline.protocols.request import Count
 
 
@@ -40,8 +41,8 @@ def statement(claim: Claim, hit: Hit, source: Source, counts: list[Count]) -> li
             event_id=hit.event_id,
             ts=hit.ts,
             received_at=hit.received_at,
-            user_id=user_id,
-            previous_id=previous_id,
+            user_id=pseudonym(policy.pseudonyms, hit.workspace, "user_id", user_id),
+            previous_id=pseudonym(policy.pseudonyms, hit.workspace, "user_id", previous_id),
             withdrawn=claim.withdrawn,
             authority="secret" if claim.secret else "page",
             protocol=source.protocol,

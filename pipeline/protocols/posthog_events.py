@@ -18,7 +18,22 @@ _PAGES |= {"$create_alias": "alias", "$merge_dangerously": "alias", "$set": "ide
 _MERGES = ("$create_alias", "$merge_dangerously")
 # What has a field of its own in a hit is not kept again among the properties.
 _CONSUMED = frozenset(
-    ("token", "$set", "$set_once", "$current_url", "$referrer", "$title", "$browser_language", "$raw_user_agent", "$ip")
+    (
+        "token",
+        "distinct_id",
+        "$distinct_id",
+        "$anon_distinct_id",
+        "$user_id",
+        "alias",
+        "$set",
+        "$set_once",
+        "$current_url",
+        "$referrer",
+        "$title",
+        "$browser_language",
+        "$raw_user_agent",
+        "$ip",
+    )
 )
 _DIRECT = "$direct"  # the browser SDK's word for no referrer
 

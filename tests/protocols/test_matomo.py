@@ -381,3 +381,29 @@ def test_parameters_past_the_bound_are_counted() -> None:
 
     assert ("cut", "parameters") in counted(outcome)
     assert len(only(outcome).properties) == 255
+
+
+def test_a_browser_that_asked_not_to_be_tracked_is_told_so() -> None:
+    """`Tk: N`, as Matomo says; every other reply is without it."""
+    asked = answer(request("GET", "/matomo.php", "idsite=1&rec=1", headers={"dnt": "1"}), sites(dnt=True)).reply
+    other = answer(request("GET", "/matomo.php", "idsite=1&rec=1"), sites(dnt=True)).reply
+
+    assert [True, False] == [(b"tk", b"N") in reply.headers for reply in (asked, other)]
+
+
+def test_dimensions_are_traits() -> None:
+    """Of whoever the hit turns out to be; an empty one clears, and what only looks like one is none."""
+    query = "idsite=1&rec=1&dimension3=vip%20&dimension4=&dimension0=x&dimensions=y"
+
+    assert {"dimension3": "vip", "dimension4": ""} == answer(request("GET", "/matomo.php", query), sites()).hits[
+        0
+    ].traits
+
+
+def test_an_order_reported_again_is_the_same_order() -> None:
+    """A visitor reloads the page with the receipt: another cache-buster, the same order ID."""
+    query = "idsite=1&rec=1&_id=0123456789abcdef&idgoal=0&ec_id=o-1&revenue=9.5&rand={}"
+    first, again = (answer(request("GET", "/matomo.php", query.format(n)), sites()).hits[0] for n in (1, 2))
+    other = answer(request("GET", "/matomo.php", query.format(3).replace("o-1", "o-2")), sites()).hits[0]
+
+    assert first.event_id == again.event_id != other.event_id
