@@ -2,7 +2,7 @@
 
 Umami tells visitors apart by address and user agent. Here the reply's `cache`, which Umami's clients send back with
 their next event, is a random device ID: pages of one client session share it, and two people behind one address
-never do. A client that does not send it back is on a new device with every event.
+never do. A client that does not send it back is on a new device with every event, unless it names the user.
 """
 
 import re
@@ -109,8 +109,10 @@ def _take(request: Request, sites: Sites, item: Any, counts: list[Count], seen: 
         seen[draft.content] += 1
     sent_back = request.header(b"x-umami-cache")
     ours = _TOKEN.fullmatch(sent_back) and legal_id(sent_back, site.policy.banned)
-    draft.anonymous_id = ours or request.new_id()
-    told = dict.fromkeys(("cache", "sessionId", "visitId"), draft.anonymous_id)
+    token = ours or request.new_id()
+    # Umami's server clients name the user and send no token back: a device for each hit would be one too many.
+    draft.anonymous_id = "" if draft.user_id and not ours else token
+    told = dict.fromkeys(("cache", "sessionId", "visitId"), token)
     return _Entry(to_hit(draft, Source(UMAMI, request, site, agent), counts), told)
 
 
