@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test lint types format bench schemas lock clean
+.PHONY: help setup run up test fuzz lint types format bench schemas lock clean
 
 help: ## this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ up: setup ## every stage in one place, empty, on port 8080
 
 test: setup ## the whole suite; what this machine lacks says why it is skipped and how to get it
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: setup ## a hundred thousand requests nobody thought of, on every tracker's paths (half an hour)
+	@SEAMLINE_FUZZ_EXAMPLES=100000 $(BIN)/python -m pytest --timeout 0 tests/protocols/test_any_input.py $(ARGS)
 
 lint: setup ## ruff, import contracts, types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy

@@ -1,16 +1,23 @@
 """Whatever arrives on whatever route: an answer, no exception; every hit is valid, every item accounted for."""
 
 import json
+import os
 from typing import Any
 from urllib.parse import quote
 
-from hypothesis import given, settings
+import jsonschema
+import msgspec
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.model import HIT_SCHEMA
+from pipeline.protocols.registry import PROTOCOLS
 from pipeline.protocols.request import Outcome
+from pipeline.schema import json_schema
 from tests.protocols.build import SECRET, TOKEN, UUID, answer, request, sites
 
-EXAMPLES = 150
+# `make fuzz` tries a hundred thousand requests, in about half an hour; the suite a few of them.
+EXAMPLES = int(os.environ.get("SEAMLINE_FUZZ_EXAMPLES", "600"))
 _SITES = sites(bots="refuse", dnt=True, illegal_ids=["x"])
 _WORDS = """
 idsite rec uid _id cid cdt cdo cip country e_c e_a c_n idgoal revenue ec_items cvar url urlref action_name ping ca lang
@@ -60,6 +67,12 @@ def _addressed(protocol: str, members: dict[str, Any]) -> Any:
     if protocol == "umami":
         items = [{"type": kind, "payload": {**members, "website": UUID}} for kind in ("event", "identify")]
         return items if "n" in members else items[0]
+    if protocol == "segment":
+        message = {"type": "track", "anonymousId": "a", "writeKey": "page-key"} | members
+        return message | {"batch": [message, members], "type": "identify"}
+    if protocol == "posthog":
+        event = {"event": "$identify", "distinct_id": "u"} | members
+        return {"api_key": "page-key", "batch": [event, members]} if "n" in members else event | {"token": "page-key"}
     return {"n": "pageview", "u": "/", **members, "d": "shop.example"}
 
 
@@ -70,9 +83,10 @@ _BODY = (
         lambda v: json.dumps(v).encode()
     )
     | st.lists(_JSON, max_size=4).map(lambda entries: json.dumps({"requests": entries}).encode())
-    | st.tuples(st.sampled_from(["snowplow", "umami", "plausible"]), st.dictionaries(_NAMES, _JSON, max_size=10)).map(
-        lambda told: json.dumps(_addressed(*told)).encode()
-    )
+    | st.tuples(
+        st.sampled_from(["snowplow", "umami", "plausible", "segment", "posthog"]),
+        st.dictionaries(_NAMES, _JSON, max_size=10),
+    ).map(lambda told: json.dumps(_addressed(*told)).encode())
 )
 _HEADERS = st.dictionaries(
     st.sampled_from(
@@ -81,14 +95,21 @@ _HEADERS = st.dictionaries(
     st.text(st.characters(max_codepoint=255), max_size=30)
     | st.sampled_from(["1", f"Bearer {SECRET}", "Bearer page-key"]),
 )
-_PATHS = st.sampled_from(
-    [
-        *("/v1/hits", "/matomo.php", "/x/piwik.php", f"/webhooks/{UUID}", "/webhooks/nope"),
-        *("/vendor/tp2", "/i", "/api/send", "/api/batch", "/api/event"),
-    ]
+_PLACES = (
+    *(path for protocol in PROTOCOLS for path in (*protocol.paths, *(f"/x{end}" for end in protocol.suffixes))),
+    *(f"/webhooks/{UUID}", "/webhooks/nope", "/v1/projects/page-key/settings", "/array/page-key/config.js"),
 )
+_PATHS = st.sampled_from(_PLACES)
 _PREFIXES = st.sampled_from(
-    [b"", b"idsite=1&rec=1", b"idsite=1&rec=1&rand=3&", b"key=page-key&", b"f=script&", b"aid=shop-web&e=pv&"]
+    [
+        b"",
+        b"idsite=1&rec=1",
+        b"idsite=1&rec=1&rand=3&",
+        b"key=page-key&",
+        b"f=script&",
+        b"aid=shop-web&e=pv&",
+        b"writeKey=page-key&",
+    ]
 )
 
 
@@ -96,19 +117,26 @@ def _answered(method: str, path: str, query: bytes, body: bytes, headers: dict[s
     return answer(request(method, path, query, body, headers), _SITES)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(st.sampled_from(["GET", "POST"]), _PATHS, _PREFIXES, st.binary(max_size=60) | _FORM, _BODY, _HEADERS)
-def test_nothing_breaks_a_protocol(
-    method: str, path: str, prefix: bytes, query: bytes, body: bytes, headers: dict[str, str]
-) -> None:
-    """A status below 500; every hit passes the model (checked in `answer`); labels of counts stay short."""
+_REQUEST = st.tuples(
+    st.sampled_from(["GET", "POST", "POST"]), _PATHS, _PREFIXES, st.binary(max_size=60) | _FORM, _BODY, _HEADERS
+)
+_HIT = jsonschema.Draft202012Validator(json_schema(HIT_SCHEMA))
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(_REQUEST)
+def test_nothing_breaks_a_protocol(sent: tuple[str, str, bytes, bytes, bytes, dict[str, str]]) -> None:
+    """A status below 500; every hit is one by the published schema; labels of counts stay short."""
+    method, path, prefix, query, body, headers = sent
     outcome = _answered(method, path, prefix + query, body, headers)
 
     assert 200 <= outcome.reply.status < 500
     assert all(len(count.detail) <= 100 for count in outcome.counts)
+    for hit in outcome.hits:
+        assert [] == list(_HIT.iter_errors(json.loads(msgspec.json.encode(hit))))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.dictionaries(_NAMES, _JSON, max_size=8), max_size=6))
 def test_every_native_item_is_accepted_or_rejected(items: list[dict[str, Any]]) -> None:
     """Each exactly once, and the reply says which."""
@@ -121,7 +149,7 @@ def test_every_native_item_is_accepted_or_rejected(items: list[dict[str, Any]]) 
     assert len(told["rejected"]) == sum(count.outcome == "rejected" for count in outcome.counts)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["/v1/hits", "/matomo.php", f"/webhooks/{UUID}"]), _PREFIXES, _FORM, _BODY)
 def test_the_same_request_is_the_same_answer(path: str, prefix: bytes, query: bytes, body: bytes) -> None:
     """A protocol is a function: no clock, no chance, no memory of its own."""
