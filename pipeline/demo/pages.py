@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 ROOT = "/demo/"
 SHOP = ROOT + "shop/"
+APP = ROOT + "app/"  # the same shop as a single page, with the tracker script of any site
+_FILES = ("stage.css", "stage.js", "shop.css", "shop.js", "tracker.js", "app.js")
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _FOLDER = files("pipeline.demo") / "pages"
 
@@ -46,9 +48,14 @@ def site(customers: tuple[Account, ...] | None = None) -> Mapping[str, Page]:
         SHOP + "basket": _shop_page("Basket", "basket", rows=_each("row", items)),
         SHOP + "account": _shop_page("Account", "account", accounts=_each("account_choice", choices)),
         **{f"{SHOP}items/{item['sku']}": _item_page(item) for item in items},
-        **{ROOT + name: _file(name) for name in ("stage.css", "stage.js", "shop.css", "shop.js", "tracker.js")},
+        **dict.fromkeys((APP, APP + "boots", APP + "coats"), _app_page(choices)),
+        **{ROOT + name: _file(name) for name in _FILES},
         **{f"{ROOT}art/{art.name}": _file(f"art/{art.name}") for art in (_FOLDER / "art").iterdir()},
     }
+
+
+def _app_page(choices: Sequence[Mapping[str, object]]) -> Page:
+    return _page("html", Template(_text("app.html")).substitute(accounts=_each("app_account", choices)).encode())
 
 
 def _initials(name: str) -> str:

@@ -17,7 +17,7 @@ WORKSPACE = "demo"
 JOURNEY = ROOT + "journey.json"
 DEVICES_MAX = 16
 ACTIONS_MAX = 400
-_DEVICE = re.compile(r"[0-9a-f]{16}")
+_DEVICE = re.compile(r"[0-9a-f]{16,64}")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
     "frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
@@ -78,7 +78,7 @@ class DemoShop:
         devices, users = asked.get("device", []), asked.get("user", [])
         known = {account.user_id for account in accounts()}
         if len(devices) > DEVICES_MAX or not known.issuperset(users) or not all(map(_DEVICE.fullmatch, devices)):
-            reason = b"expected user= of the shop's accounts and up to 16 device= of 16 hex digits\n"
+            reason = b"expected user= of the shop's accounts and up to 16 device= of 16 to 64 hex digits\n"
             await _respond(send, scope, 400, reason, "text/plain")
             return
         parameters = {
