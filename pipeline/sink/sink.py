@@ -22,8 +22,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 
 from pipeline.log.dead_letters import dead_letters
-from pipeline.log.port import DEAD_LETTERS, STITCHED, Append, Log, Record
-from pipeline.model import ACTION_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA
+from pipeline.log.port import ALIASES, DEAD_LETTERS, STITCHED, Append, Log, Record
+from pipeline.model import ACTION_SCHEMA, ALIAS_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA
 from pipeline.sink.batch import Batch, Line, sort
 from pipeline.sink.deferral import DEVICE_ROWS_MAX, Deferral, Device
 from pipeline.sink.lane import INTERVAL_MS, Lane
@@ -34,6 +34,7 @@ from pipeline.warehouse.errors import RowsRefused
 
 GROUP = "sink"
 DEAD_GROUP = "sink-dead-letters"  # apart: members of one Kafka group should read the same topics
+ALIAS_GROUP = "sink-aliases"
 Flush = Callable[[Sequence[Record]], Awaitable[None]]
 _DEAD = {"schema": DEAD_LETTER_SCHEMA, "count": "1"}
 
@@ -46,12 +47,13 @@ class Figures(Struct):
     links_held: int = 0
     refused: int = 0
     dead_letters: int = 0
+    aliases: int = 0
     flushes: int = 0
     flush_seconds: float = 0.0
 
 
 class Sink:
-    """Reads `stitched` as group `sink`, and `dead-letters`, and writes them to the warehouse.
+    """Reads `stitched` as group `sink`, `aliases` and `dead-letters`, and writes them to the warehouse.
 
     `figures`, `behind_ms` and `retries` may be read at any time; `on_flush` is called after each commit of `stitched`.
     """
@@ -69,6 +71,7 @@ class Sink:
         self._log = log
         self._warehouse = warehouse
         self._stitched = Lane(log, STITCHED, GROUP, interval_ms)
+        self._aliases = Lane(log, ALIASES, ALIAS_GROUP, interval_ms)
         self._dead = Lane(log, DEAD_LETTERS, DEAD_GROUP, interval_ms)
         self._deferral = deferral or Deferral()
         self._on_flush = on_flush
@@ -105,23 +108,34 @@ class Sink:
                 pass
             finally:
                 await self._abandon()
+
+        async def sources() -> None:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(stitched())
+                both.create_task(self._keep(self._aliases, self._flush_aliases, stop))
             drained.set()
 
         self._state = ""
         try:
             async with asyncio.TaskGroup() as lanes:
-                lanes.create_task(stitched())
-                lanes.create_task(self._keep(self._dead, self._flush_dead, drained))  # what the first refuses too
+                lanes.create_task(sources())
+                lanes.create_task(self._keep(self._dead, self._flush_dead, drained))  # what they refuse too
         finally:
             self._state = "stopped"
             await self._stitched.close()
+            await self._aliases.close()
             await self._dead.close()
 
     async def flush_once(self) -> int:
-        """Flush what is on the log now, both topics; how many records that was."""
+        """Flush what is on the log now, every topic; how many records that was."""
         self._state = ""
         done = 0
-        for lane, flush in ((self._stitched, self._flush_stitched), (self._dead, self._flush_dead)):
+        lanes = (
+            (self._stitched, self._flush_stitched),
+            (self._aliases, self._flush_aliases),
+            (self._dead, self._flush_dead),
+        )
+        for lane, flush in lanes:
             while records := await lane.bite(patient=False):
                 await flush(records)
                 done += len(records)
@@ -233,6 +247,14 @@ class Sink:
         positions = {p: min(end, floor.get(p, end)) for p, end in self._reached.items()}
         await self._stitched.commit({p: at for p, at in positions.items() if self._committed.get(p) != at})
         self._committed = positions
+
+    async def _flush_aliases(self, records: Sequence[Record]) -> None:
+        """Statements to their table, which is a set: a crash before the commit writes the same ones again."""
+        batch = sort(records, (ALIAS_SCHEMA,))
+        refused = await self._insert_good("alias_statements", batch.lines(ALIAS_SCHEMA))
+        await self._bury(batch, refused)
+        self.figures.aliases += batch.count(ALIAS_SCHEMA)
+        await self._aliases.commit(batch.ends)
 
     async def _flush_dead(self, records: Sequence[Record]) -> None:
         """Dead letters to their table. One that is itself refused is wrapped in another, straight into the table:

@@ -20,7 +20,7 @@ from pipeline.warehouse.handles import Handles, Settings
 
 QUERY_BYTES_MAX = 64 * MIB  # of one answer
 QUERY_MEMORY_BYTES_MAX = 2048 * MIB  # of one report: inside `seamline up` the engine shares memory with the pipeline
-TABLES = frozenset({"action_log", "links_staged", "dead_letters", "log_epochs", "migrations"})
+TABLES = frozenset({"action_log", "alias_statements", "links_staged", "dead_letters", "log_epochs", "migrations"})
 
 _TIMES = {"session_timezone": "UTC", "date_time_input_format": "best_effort", "date_time_output_format": "iso"}
 _READ = {
