@@ -8,7 +8,7 @@ from pipeline.limits import ID_CHARS_MAX
 from pipeline.protocols.aliases import Claim
 from pipeline.protocols.campaigns import Campaign
 from pipeline.protocols.hits import Draft, cut_text, cut_url, first_language
-from pipeline.protocols.members import amount, mapping, moment, text
+from pipeline.protocols.members import amount, currency, mapping, moment, text
 from pipeline.protocols.messages import Fault, Told, storage_fault
 from pipeline.protocols.request import Count
 from pipeline.sites import Site
@@ -61,7 +61,6 @@ def _draft(message: dict[str, Any], kind: str, context: dict[str, Any], site: Si
     client_ms = moment(message.get("originalTimestamp"))
     client_ms = moment(message.get("timestamp")) if client_ms is None else client_ms
     said = text(message.get("messageId"))
-    currency = text(properties.get("currency"))
     draft = Draft(
         type=kind,
         name=cut_text(_name(message, kind), "name", site, counts),
@@ -75,7 +74,7 @@ def _draft(message: dict[str, Any], kind: str, context: dict[str, Any], site: Si
         ip=text(context.get("ip")),
         user_agent=text(context.get("userAgent")),
         revenue=amount(properties.get("revenue")),
-        currency=currency.upper() if len(currency) == 3 and currency.isalpha() else "",
+        currency=currency(properties.get("currency")),
         campaign=_campaign(mapping(context.get("campaign"))),
         properties=_properties(message, kind, properties, context),
         traits=mapping(context.get("traits")) | mapping(message.get("traits")) if kind == "identify" else {},

@@ -50,13 +50,8 @@ def hits(number: int, start_ms: int, seed: int = 1) -> Iterator[Hit]:
         )
 
 
-def lines(number: int, start_ms: int, seed: int = 1) -> list[bytes]:
-    """The same as lines of `hits` records."""
-    return [msgspec.json.encode(hit) for hit in hits(number, start_ms, seed)]
-
-
 def native(number: int, start_ms: int, per_request: int, seed: int = 1) -> Iterator[bytes]:
-    """The same as bodies of `POST /v1/hits`."""
+    """The same hits as bodies of `POST /v1/hits`."""
     batch = []
     for hit in hits(number, start_ms, seed):
         batch.append(
