@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterator
 from random import Random
 
-import msgspec
-
 from pipeline.model import Hit
 from pipeline.times import day, iso
 
