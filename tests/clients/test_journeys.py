@@ -1,21 +1,16 @@
 """Real tracker clients against a running Seamline: not what they sent, but what it was stitched to."""
 
-import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from pipeline.identity.ids import user_person
-from pipeline.limits import HOUR_MS, SECOND_MS
+from pipeline.limits import SECOND_MS
 from tests.clients.steps import HOST, Step, Visitor
 from tests.clients.trackers import Curl, Matomopy, MatomoTrackerNode, Tracker, webhook_device
 from tests.support.deadline import wait_until
 from tests.support.deployment import Embedded
 
-LAPTOP = "Mozilla/5.0 (X11; Linux x86_64; rv:147.0) Gecko/20100101 Firefox/147.0"
-PHONE = "Mozilla/5.0 (Android 16; Mobile; rv:147.0) Gecko/147.0 Firefox/147.0"
 VISIBLE_WITHIN_S = 20
 Row = tuple[str, str, str]  # what was seen where: path, attribution, device type
 
@@ -27,30 +22,6 @@ TRACKERS = [
     pytest.param(Curl(), id="curl-get"),
     pytest.param(Curl(post=True), id="curl-post"),
 ]
-
-
-@pytest.fixture
-def user() -> str:
-    """A user ID that no other test uses."""
-    return f"u-{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
-def laptop() -> Visitor:
-    return Visitor(uuid.uuid4().hex[:16], LAPTOP)
-
-
-@pytest.fixture
-def phone() -> Visitor:
-    return Visitor(uuid.uuid4().hex[:16], PHONE)
-
-
-@pytest.fixture
-def at() -> Callable[[], int]:
-    """A clock that moves ten seconds a step, an hour ago."""
-    start_ms = (int(time.time()) * SECOND_MS) - HOUR_MS
-    ticks: Iterator[int] = count()
-    return lambda: start_ms + next(ticks) * 10 * SECOND_MS
 
 
 def rows(up: Embedded, visitors: Sequence[Visitor]) -> list[Row]:

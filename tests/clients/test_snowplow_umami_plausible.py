@@ -3,7 +3,6 @@
 import json
 import time
 import urllib.request
-import uuid
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Protocol
@@ -24,8 +23,6 @@ from tests.clients.steps import HOST, Step, Visitor
 from tests.support.deadline import wait_until
 from tests.support.deployment import Embedded
 
-LAPTOP = "Mozilla/5.0 (X11; Linux x86_64; rv:147.0) Gecko/20100101 Firefox/147.0"
-PHONE = "Mozilla/5.0 (Android 16; Mobile; rv:147.0) Gecko/147.0 Firefox/147.0"
 VISIBLE_WITHIN_S = 20
 Row = tuple[str, str, str]  # path, attribution, device type
 
@@ -48,22 +45,6 @@ WITHOUT_DEVICES = [
     pytest.param(UmamiPython(), id="umami-analytics"),
     pytest.param(UmamiNode(), id="umami-node", marks=pytest.mark.node),
 ]
-
-
-@pytest.fixture
-def user() -> str:
-    """A user ID that no other test uses."""
-    return f"u-{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
-def laptop() -> Visitor:
-    return Visitor(uuid.uuid4().hex[:16], LAPTOP)
-
-
-@pytest.fixture
-def phone() -> Visitor:
-    return Visitor(uuid.uuid4().hex[:16], PHONE)
 
 
 def on_laptop(user: str, at: Callable[[], int]) -> list[Step]:
@@ -181,12 +162,12 @@ def test_what_umami_is_told_of_a_user_is_a_trait(up: Embedded, user: str, laptop
     assert '{"plan":"pro"}' == (json.loads(told[0][0]) if told[0][0].startswith('"') else told[0][0])
 
 
-def test_an_umami_session_that_sends_its_token_back_is_one_device(up: Embedded, user: str) -> None:
+def test_an_umami_session_that_sends_its_token_back_is_one_device(up: Embedded, user: str, laptop: Visitor) -> None:
     """As its browser script does: what comes before the login is the user's, what comes after the logout is not."""
 
     def send(path: str, token: str, **payload: str) -> str:
         told = {"website": WEBSITE, "hostname": HOST, "url": f"/{user}{path}", **payload}
-        headers = {"content-type": "application/json", "user-agent": LAPTOP, "x-umami-cache": token}
+        headers = {"content-type": "application/json", "user-agent": laptop.user_agent, "x-umami-cache": token}
         body = json.dumps({"type": "event", "payload": told}).encode()
         with urllib.request.urlopen(urllib.request.Request(f"{up.url}/api/send", body, headers), timeout=10) as reply:
             return str(json.load(reply)["cache"])
