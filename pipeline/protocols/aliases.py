@@ -15,7 +15,6 @@ class Claim(Struct, frozen=True):
     user_id: str
     previous_id: str
     secret: bool = False
-    withdrawn: bool = False
 
 
 def statement(claim: Claim, hit: Hit, source: Source, counts: list[Count]) -> list[Alias]:
@@ -43,7 +42,6 @@ def statement(claim: Claim, hit: Hit, source: Source, counts: list[Count]) -> li
             received_at=hit.received_at,
             user_id=pseudonym(policy.pseudonyms, hit.workspace, "user_id", user_id),
             previous_id=pseudonym(policy.pseudonyms, hit.workspace, "user_id", previous_id),
-            withdrawn=claim.withdrawn,
             authority="secret" if claim.secret else "page",
             protocol=source.protocol,
         )

@@ -4,8 +4,6 @@ The story, whatever the SDK calls its parts: on a laptop a page, the login, a pa
 a page, the login, a page.
 """
 
-import json
-import subprocess
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -17,10 +15,9 @@ from segment.analytics import Client as SegmentClient
 from pipeline.limits import SECOND_MS
 from pipeline.times import iso
 from tests.clients.steps import HOST
-from tests.clients.trackers import NODE, installed_node_clients
+from tests.clients.trackers import run_node
 
 KEY = "demo"
-_RUN_S_MAX = 60
 
 
 class Cast(Struct):
@@ -141,13 +138,4 @@ class NodeSdk:
             "laptopAfter": cast.laptop_after,
             "phone": cast.phone,
         }
-        answer = subprocess.run(
-            ["node", str(NODE / self._script)],
-            input=json.dumps(told),
-            cwd=installed_node_clients(),
-            capture_output=True,
-            text=True,
-            timeout=_RUN_S_MAX,
-            check=False,
-        )
-        assert answer.returncode == 0, answer.stderr
+        run_node(self._script, told)

@@ -1,7 +1,6 @@
 """Clients of Snowplow, Umami and Plausible, each playing steps in its own words; it knows no endpoint but a URL."""
 
 import json
-import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,28 +14,16 @@ from playwright.sync_api import Page
 from snowplow_tracker import Emitter, PageView, Subject, Tracker
 
 from tests.clients.steps import HOST, Step, Visitor
-from tests.clients.trackers import NODE, installed_node_clients
+from tests.clients.trackers import installed_node_clients, run_node
 from tests.support.chromium import chromium
 
 APP_ID = DOMAIN = "demo"
 WEBSITE = "00000000-0000-4000-8000-000000000001"
-_RUN_S_MAX = 60
 
 
 def _told(steps: Sequence[Step]) -> list[Step]:
     """None of these has a word for signing out: the user is left out from then on."""
     return [step for step in steps if step.kind != "sign_out"]
-
-
-def _node(script: str, told: dict[str, Any]) -> str:
-    """What the script prints when it is told this."""
-    words = ["node", str(NODE / script)]
-    folder = installed_node_clients()
-    answer = subprocess.run(
-        words, input=json.dumps(told), cwd=folder, capture_output=True, text=True, timeout=_RUN_S_MAX, check=False
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
 
 
 class SnowplowPython:
@@ -75,7 +62,7 @@ class SnowplowNode:
     def play(self, url: str, visitor: Visitor, steps: Sequence[Step]) -> None:
         device = {"id": visitor.anonymous_id, "userAgent": visitor.user_agent, "language": visitor.language}
         said = [{"url": s.url, "title": s.title, "userId": s.user_id, "atMs": s.at_ms} for s in _told(steps)]
-        _node("snowplow.js", {"url": url, "appId": APP_ID, "device": device, "get": self._get, "steps": said})
+        run_node("snowplow.js", {"url": url, "appId": APP_ID, "device": device, "get": self._get, "steps": said})
 
 
 class UmamiPython:
@@ -101,7 +88,7 @@ class UmamiNode:
             for s in _told(steps)
         ]
         told = {"url": url, "website": WEBSITE, "host": HOST, "userAgent": visitor.user_agent, "steps": said}
-        return [json.loads(line) for line in _node("umami.js", told).splitlines()]
+        return [json.loads(line) for line in run_node("umami.js", told).splitlines()]
 
 
 class PlausibleBrowser:

@@ -24,6 +24,7 @@ NODE = Path(__file__).parent / "node"
 _INSTALLED = Path(__file__).parents[2] / ".cache" / "node"
 _INSTALL_S_MAX = 100
 _RUN_S_MAX = 30
+_NODE_S_MAX = 60
 
 
 class Tracker(Protocol):
@@ -83,17 +84,8 @@ class MatomoTrackerNode:
     def play(self, url: str, visitor: Visitor, steps: Sequence[Step]) -> None:
         hits = [_parameters(visitor, step) for step in _told(steps)]
         told = {"url": f"{url}/matomo.php", "idsite": IDSITE, "bulk": self._bulk, "hits": hits}
-        answer = subprocess.run(
-            ["node", str(NODE / "play.js")],
-            input=json.dumps(told),
-            cwd=installed_node_clients(),
-            capture_output=True,
-            text=True,
-            timeout=_RUN_S_MAX,
-            check=False,
-        )
-        assert answer.returncode == 0, answer.stderr
-        assert not self._bulk or json.loads(answer.stdout)["tracked"] == len(hits), answer.stdout
+        answer = run_node("play.js", told)
+        assert not self._bulk or json.loads(answer)["tracked"] == len(hits), answer
 
 
 def _parameters(visitor: Visitor, step: Step) -> dict[str, Any]:
@@ -145,6 +137,21 @@ def _webhook_parameters(visitor: Visitor, step: Step) -> dict[str, str]:
 def webhook_device(visitor: Visitor) -> str:
     """MetricsWave's device name is a UUID."""
     return str(UUID(bytes=hashlib.sha256(visitor.anonymous_id.encode()).digest()[:16], version=4))
+
+
+def run_node(script: str, told: dict[str, Any]) -> str:
+    """What `tests/clients/node/<script>` prints when it is told this."""
+    answer = subprocess.run(
+        ["node", str(NODE / script)],
+        input=json.dumps(told),
+        cwd=installed_node_clients(),
+        capture_output=True,
+        text=True,
+        timeout=_NODE_S_MAX,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
 
 
 def installed_node_clients() -> Path:
