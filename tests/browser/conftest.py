@@ -13,9 +13,9 @@ from tests.support.deployment import Stage, free_port
 SHOWN_WITHIN_S = 60
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the demo listens; its day has been replayed."""
+    """Where the demo listens; its day has been replayed. One for each module: its accounts are three, for all."""
     folder = tmp_path_factory.mktemp("demo")
     url = f"http://127.0.0.1:{free_port()}"
     words = ["demo", "--port", url.rpartition(":")[2], "--data", str(folder / "data")]

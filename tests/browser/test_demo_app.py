@@ -10,7 +10,6 @@ from playwright.sync_api import BrowserContext, Page
 from tests.support.deadline import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
-NORA, ILIAS = "u-2001", "u-2002"
 SEEN_WITHIN_S = 20
 
 
