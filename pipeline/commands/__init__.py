@@ -1,0 +1,1 @@
+"""The words of the `seamline` command, a module a theme; each reads its arguments and hands over."""

@@ -1,0 +1,64 @@
+"""Commands that run stages, together or alone; they must not know how a stage works."""
+
+import argparse
+import asyncio
+
+from pipeline.commands.words import Words
+from pipeline.settings import Settings
+
+
+def add(words: Words) -> None:
+    """`up`, `demo`, `ingest`, `stitch`, `sink`, `migrate`, `check`."""
+    words.add("up", _up, "every stage in one place, on one directory", "data", "host", "port", "sites")
+    demo = words.add(
+        "demo", _demo, "replay a recorded day, print what was stitched, serve a shop", "data", "host", "port"
+    )
+    demo.add_argument("--exit", action="store_true", help="end after printing")
+    words.add("ingest", _ingest, "HTTP to the log", "data", "host", "port", "sites")
+    words.add("stitch", _stitch, "hits on Kafka to stitched actions: a Faust worker", "data")
+    words.add("sink", _sink, "stitched actions on Kafka to ClickHouse", "data")
+    words.add("migrate", _migrate, "create topics, tables and views, or bring them up to date", "data")
+    words.add("check", _check, "print the resolved settings, secrets masked", "data", "host", "port", "sites")
+
+
+def _up(_: argparse.Namespace, settings: Settings) -> int:
+    from pipeline.up.run import run_up
+
+    return run_up(settings)
+
+
+def _demo(arguments: argparse.Namespace, settings: Settings) -> int:
+    from pipeline.demo.run import run_demo
+
+    return asyncio.run(run_demo(settings, exit_after=arguments.exit, keep=arguments.data is not None))
+
+
+def _ingest(_: argparse.Namespace, settings: Settings) -> int:
+    from pipeline.stages import run_ingest
+
+    return run_ingest(settings)
+
+
+def _stitch(_: argparse.Namespace, settings: Settings) -> int:
+    from pipeline.stages import run_stitch
+
+    return run_stitch(settings)
+
+
+def _sink(_: argparse.Namespace, settings: Settings) -> int:
+    from pipeline.stages import run_sink
+
+    return run_sink(settings)
+
+
+def _migrate(_: argparse.Namespace, settings: Settings) -> int:
+    from pipeline.stages import run_migrate
+
+    return run_migrate(settings)
+
+
+def _check(_: argparse.Namespace, settings: Settings) -> int:
+    width = max(len(name) for name, _, _ in settings.shown)
+    for name, value, sentence in settings.shown:
+        print(f"{name.ljust(width)}  {value or '(none)'}  # {sentence}")
+    return 0
