@@ -56,6 +56,7 @@ USERS_PER_BUCKET_MAX = 32  # past it nobody can be told apart
 LOGOUTS_PER_BUCKET_MAX = 60  # two a minute
 USERS_PER_DEVICE_MAX = 5  # more is a kiosk: nothing is claimed there
 USERS_PER_PERSON_MAX = 50  # aliases that join more are somebody's mistake: none of them is applied
+CONNECTED_USERS_MAX = 100_000  # ever connected by statements: past it a component is refused as it is, and stays so
 RETAIN_LOOKBACKS = 3  # late by one, explained by one more, and one to spare
 PUBLISH_SKEW_MS_MAX = 2 * HOUR_MS  # a hit's time after the log took it: FUTURE_MS_MAX, and as much for clocks apart
 

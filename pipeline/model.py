@@ -106,6 +106,22 @@ class Alias(Struct, kw_only=True, omit_defaults=True):
     protocol: str = "native"
 
 
+class Merge(Struct, kw_only=True):
+    """Who one user is by what was said about them. One row of `person_merges`, never on the log.
+
+    `canonical_id` is `person_id` where nobody is joined to them, or too many.
+    """
+
+    workspace: RequiredId
+    user_id: RequiredId
+    person_id: Uuid
+    canonical_id: Uuid
+    component: Annotated[Uuid, Meta(description="the smallest person ever connected to them")]
+    users: Annotated[int, Meta(ge=1, description="joined, this one included")] = 1
+    refused: bool = False
+    version: Annotated[int, Meta(ge=0, description="statements in the component")]
+
+
 class DeadLetter(Struct, kw_only=True, omit_defaults=True):
     """What could not be processed, with its original bytes. One line of a `dead-letters` record, `dead-letter/1`."""
 

@@ -60,17 +60,11 @@ class Aliases:
 
     def components(self) -> list[tuple[str, ...]]:
         """Users joined directly or through others, each component sorted, in order of their first."""
-        neighbours: defaultdict[str, list[str]] = defaultdict(list)
-        for one, other in self.joined():
-            neighbours[one].append(other)
-            neighbours[other].append(one)
-        found, seen = [], set[str]()
-        for user in neighbours:
-            if user not in seen:
-                members = _reached(user, neighbours)
-                seen |= members
-                found.append(tuple(sorted(members)))
-        return sorted(found)
+        return _connected(self.joined())
+
+    def closures(self) -> list[tuple[str, ...]]:
+        """The same by everything ever said, withdrawn or not: these only grow."""
+        return _connected(self._said)
 
     def resolve(self, users_max: int = USERS_PER_PERSON_MAX) -> Resolution:
         """Who each joined user is: of the component's persons the smallest as text, so that nobody has to remember."""
@@ -83,6 +77,20 @@ class Aliases:
             person = min(user_person(self._workspace, user) for user in members)
             canonical |= dict.fromkeys(members, person)
         return Resolution(canonical, tuple(refused))
+
+
+def _connected(pairs: Iterable[Pair]) -> list[tuple[str, ...]]:
+    neighbours: defaultdict[str, list[str]] = defaultdict(list)
+    for one, other in pairs:
+        neighbours[one].append(other)
+        neighbours[other].append(one)
+    found, seen = [], set[str]()
+    for user in neighbours:
+        if user not in seen:
+            members = _reached(user, neighbours)
+            seen |= members
+            found.append(tuple(sorted(members)))
+    return sorted(found)
 
 
 def _reached(start: str, neighbours: Mapping[str, list[str]]) -> set[str]:

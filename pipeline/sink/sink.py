@@ -27,6 +27,7 @@ from pipeline.model import ACTION_SCHEMA, ALIAS_SCHEMA, DEAD_LETTER_SCHEMA, LINK
 from pipeline.sink.batch import Batch, Line, sort
 from pipeline.sink.deferral import DEVICE_ROWS_MAX, Deferral, Device
 from pipeline.sink.lane import INTERVAL_MS, Lane
+from pipeline.sink.merges import Merges
 from pipeline.sink.patience import Patience, Stopped
 from pipeline.sink.poison import insert_good
 from pipeline.warehouse.client import Warehouse
@@ -48,6 +49,8 @@ class Figures(Struct):
     refused: int = 0
     dead_letters: int = 0
     aliases: int = 0
+    merges: int = 0
+    merges_refused: int = 0
     flushes: int = 0
     flush_seconds: float = 0.0
 
@@ -73,6 +76,7 @@ class Sink:
         self._stitched = Lane(log, STITCHED, GROUP, interval_ms)
         self._aliases = Lane(log, ALIASES, ALIAS_GROUP, interval_ms)
         self._dead = Lane(log, DEAD_LETTERS, DEAD_GROUP, interval_ms)
+        self._merges = Merges(warehouse)
         self._deferral = deferral or Deferral()
         self._on_flush = on_flush
         self._patience = Patience()
@@ -201,25 +205,25 @@ class Sink:
         if not lines:
             return []
         self.figures.links += batch.count(LINK_SCHEMA)
-        refused, name = await self._stage(lines)
+        refused, name = await self._stage("links_staged", lines)
         suspects = self._deferral.suspects(lines)
         large = set[Device]()
         if suspects:
             large = await self._patience.in_thread(self._warehouse.large_devices, name, DEVICE_ROWS_MAX)
         lines, held = self._deferral.part(lines, suspects, large)
         if held:
-            _, name = await self._stage(lines)
+            _, name = await self._stage("links_staged", lines)
         await self._patience.in_thread(self._warehouse.apply_links, name)
         self._deferral.settle(lines, held)
         self.figures.links_held = self._deferral.held_total
         return refused
 
-    async def _stage(self, lines: Sequence[Line]) -> tuple[list[tuple[Line, str]], str]:
-        """Put links into a batch of their own; the refused ones, and the batch's name."""
+    async def _stage(self, table: str, lines: Sequence[Line]) -> tuple[list[tuple[Line, str]], str]:
+        """Put lines into a batch of their own; the refused ones, and the batch's name."""
         name = str(uuid.uuid4())
         prefix = b'{"batch":"%b",' % name.encode()
         staged = [prefix + line.text.lstrip()[1:] for line in lines]
-        return await self._insert_good("links_staged", lines, staged), name
+        return await self._insert_good(table, lines, staged), name
 
     async def _insert_good(
         self, table: str, lines: Sequence[Line], texts: Sequence[bytes] | None = None
@@ -249,11 +253,18 @@ class Sink:
         self._committed = positions
 
     async def _flush_aliases(self, records: Sequence[Record]) -> None:
-        """Statements to their table, which is a set: a crash before the commit writes the same ones again."""
+        """Statements to their table and to who everybody is; see `sink.merges`."""
         batch = sort(records, (ALIAS_SCHEMA,))
-        refused = await self._insert_good("alias_statements", batch.lines(ALIAS_SCHEMA))
+        lines = batch.lines(ALIAS_SCHEMA)
+        refused: list[tuple[Line, str]] = []
+        if lines:
+            refused, name = await self._stage("aliases_staged", lines)
+            await self._patience.in_thread(self._merges.settle, name)
+        if self._merges.due:
+            await self._patience.in_thread(self._merges.load)
         await self._bury(batch, refused)
-        self.figures.aliases += batch.count(ALIAS_SCHEMA)
+        self.figures.aliases += len(lines)
+        self.figures.merges, self.figures.merges_refused = self._merges.written, self._merges.refused
         await self._aliases.commit(batch.ends)
 
     async def _flush_dead(self, records: Sequence[Record]) -> None:

@@ -20,7 +20,10 @@ from pipeline.warehouse.handles import Handles, Settings
 
 QUERY_BYTES_MAX = 64 * MIB  # of one answer
 QUERY_MEMORY_BYTES_MAX = 2048 * MIB  # of one report: inside `seamline up` the engine shares memory with the pipeline
-TABLES = frozenset({"action_log", "alias_statements", "links_staged", "dead_letters", "log_epochs", "migrations"})
+CLOSURE_BYTES_MAX = 256 * MIB  # of everything said about whom one flush of statements connects
+TABLES = frozenset(
+    {"action_log", "aliases_staged", "links_staged", "person_merges", "dead_letters", "log_epochs", "migrations"}
+)
 
 _TIMES = {"session_timezone": "UTC", "date_time_input_format": "best_effort", "date_time_output_format": "iso"}
 _READ = {
@@ -88,6 +91,15 @@ class Warehouse:
         """(workspace, device) of this batch of `links_staged` with more than `rows_max` rows."""
         return {(w, d) for w, d in self._own(_sql("large_devices"), {"batch": batch, "rows": rows_max})}
 
+    def touched_aliases(self, batch: str, users_max: int) -> list[dict[str, Any]]:
+        """Every statement about anybody this batch of `aliases_staged` connects, in components up to `users_max`."""
+        return self._rows_of("touched_aliases", {"batch": batch, "users_max": users_max})
+
+    def frozen_aliases(self, batch: str, users_max: int) -> list[tuple[str, str, str]]:
+        """(workspace, user, component) of this batch of `aliases_staged`, in components of more than `users_max`."""
+        rows = self._rows_of("frozen_aliases", {"batch": batch, "users_max": users_max})
+        return [(row["workspace"], row["user_id"], row["component"]) for row in rows]
+
     def query(
         self,
         sql: str,
@@ -122,6 +134,16 @@ class Warehouse:
         with self._handles.lend(_INSERT) as client:
             client.command(sql, dict(params or {}))
 
+    @property
+    def database(self) -> str:
+        """The name of its database."""
+        return self._handles.database
+
+    @property
+    def credentials(self) -> str:
+        """What a dictionary needs to read this very database, as SQL; nothing inside this process."""
+        return self._handles.credentials
+
     def create_database(self) -> None:
         """Make the database of the URL if it is not there."""
         self._handles.create_database()
@@ -148,6 +170,12 @@ class Warehouse:
     def close(self) -> None:
         """Let go of every connection."""
         self._handles.close()
+
+    def _rows_of(self, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The answer to a question of our own that may be large."""
+        limits = {"max_result_bytes": str(CLOSURE_BYTES_MAX), "result_overflow_mode": "throw"}
+        lines = self._read(_sql(name), params, {**_READ, **limits}, "JSONEachRow").splitlines()
+        return [msgspec.json.decode(line) for line in lines]
 
     def _own(self, sql: str, params: Mapping[str, Any]) -> list[list[Any]]:
         return self.query(sql, params, readonly=False).rows

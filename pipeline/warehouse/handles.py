@@ -39,6 +39,18 @@ class Handles:
         self._lock = threading.Lock()
         self._closed = False
 
+    @property
+    def database(self) -> str:
+        """The name of the database, fit to stand in SQL."""
+        return self._address.database.replace("`", "")
+
+    @property
+    def credentials(self) -> str:
+        """`USER '…' PASSWORD '…'` of a server's user; empty for the engine in this process."""
+        if isinstance(self._address, Embedded):
+            return ""
+        return f"USER {_quoted(self._address.user)} PASSWORD {_quoted(self._password)}"
+
     @contextmanager
     def lend(self, settings: Settings) -> Iterator[Client]:
         """A connection nobody else uses meanwhile. The errors of its user too come out as ours."""
@@ -62,7 +74,7 @@ class Handles:
 
     def create_database(self) -> None:
         """Make the database if it is not there. A user who may not create one must find it there."""
-        database = self._address.database.replace("`", "")
+        database = self.database
         try:
             client = self._open("default", {})
             try:
@@ -121,8 +133,13 @@ class Handles:
                 except Error as error:
                     why = f"cannot open {address.path}; does another process hold it? {error}"
                     raise WarehouseUnavailable(why) from None
-                self._anchor.command(f"CREATE DATABASE IF NOT EXISTS `{address.database.replace('`', '')}`")
+                self._anchor.command(f"CREATE DATABASE IF NOT EXISTS `{self.database}`")
         return _fix(clickhouse_connect.get_client(database=database, **options), settings)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _fix(client: Client, settings: Settings) -> Client:

@@ -51,10 +51,15 @@ def migrate(warehouse: Warehouse, folder: Traversable | None = None) -> list[str
     fresh = [m for m in all_files if m.file not in known]
     for migration in fresh:
         for statement in migration.statements():
-            warehouse.command(statement)
+            warehouse.command(_filled(statement, warehouse))
         entry = {"file": migration.file, "checksum": migration.checksum}
         warehouse.insert_rows("migrations", msgspec.json.encode(entry))
     return [migration.file for migration in fresh]
+
+
+def _filled(statement: str, warehouse: Warehouse) -> str:
+    """With the names that only this place knows: a dictionary belongs to a database and reads as a user."""
+    return statement.replace("$database", warehouse.database).replace("$credentials", warehouse.credentials)
 
 
 def _recorded(warehouse: Warehouse) -> dict[str, str]:

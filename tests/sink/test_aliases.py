@@ -52,7 +52,7 @@ async def test_a_crash_around_the_insert_repeats_it(warehouse: Warehouse, when: 
     faulty = FaultyWarehouse(warehouse)
 
     def die(step: str) -> None:
-        if step == "alias_statements":
+        if step == "aliases_staged":
             raise Crash(step)
 
     setattr(faulty, when, die)

@@ -1,6 +1,6 @@
 """A warehouse port that does what the real one does, until it is told to die; it must not know who uses it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.warehouse.client import Warehouse
@@ -29,6 +29,15 @@ class FaultyWarehouse(Warehouse):
 
     def large_devices(self, batch: str, rows_max: int) -> set[tuple[str, str]]:
         return self._real.large_devices(batch, rows_max)
+
+    def touched_aliases(self, batch: str, users_max: int) -> list[dict[str, Any]]:
+        return self._real.touched_aliases(batch, users_max)
+
+    def frozen_aliases(self, batch: str, users_max: int) -> list[tuple[str, str, str]]:
+        return self._real.frozen_aliases(batch, users_max)
+
+    def command(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
+        self._pass(sql, self._real.command, sql, params)
 
     def _pass(self, step: str, call: Callable[..., Any], *args: Any) -> None:
         self.before(step)

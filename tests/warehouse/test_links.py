@@ -47,13 +47,13 @@ def test_a_row_is_itself_but_for_its_person(warehouse: Warehouse) -> None:
         protocol="matomo", day="2020-02-29", late=True,
     )  # fmt: skip
     warehouse.insert_rows("action_log", ndjson(row))
-    changed = ("person_id", "attribution", "version", "late")
+    changed = ("person_id", "stitched_person_id", "attribution", "version", "late")
     before = warehouse.query(f"SELECT * EXCEPT ({', '.join(changed)}) FROM actions").rows
 
     apply(warehouse, link(0, 0, version=9, attribution="carried"))
 
     assert before == warehouse.query(f"SELECT * EXCEPT ({', '.join(changed)}) FROM actions").rows
-    assert warehouse.query(f"SELECT {', '.join(changed)} FROM actions").rows == [[ALICE, "carried", 9, False]]
+    assert warehouse.query(f"SELECT {', '.join(changed)} FROM actions").rows == [[ALICE, ALICE, "carried", 9, False]]
 
 
 def test_a_row_with_a_user_is_never_touched(warehouse: Warehouse) -> None:
