@@ -1,9 +1,9 @@
 """When a device is a kiosk: more users within the lookback than may be told apart; it must not know who they are."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from pipeline.identity.timeline import Timeline
+from pipeline.identity.timeline import Span, Timeline
 
 
 class Crowd:
@@ -39,7 +39,7 @@ class Crowd:
 def _borders(line: Timeline) -> list[int]:
     reach, most = line.policy.lookback_ms, line.policy.users_per_device_max
     reaches: dict[str | None, list[list[int]]] = {}
-    for span in sorted(line.spans(), key=lambda s: s.first_ms):
+    for span in sorted(_counting(line), key=lambda s: s.first_ms):
         runs = reaches.setdefault(span.user, [])
         start, end = span.first_ms - reach, span.last_ms + reach + 1
         if runs and start <= runs[-1][1]:
@@ -53,6 +53,33 @@ def _borders(line: Timeline) -> list[int]:
             steps[start] = steps.get(start, 0) + weight
             steps[end] = steps.get(end, 0) - weight
     return list(_crossings(steps, most))
+
+
+def _counting(line: Timeline) -> Iterator[Span]:
+    """The spans that decide: of each stretch of a lookback, those of the first users in it and of the last.
+
+    What is near an instant is two lookbacks long, so of a stretch it holds all, a beginning or an end, and one user
+    more than the limit settles the matter. A cookie that ten thousand share costs no more than one that ten do.
+    """
+    stretch = max(1, line.policy.lookback_ms // line.policy.bucket_ms)
+    start = 0
+    while start < len(line.order):
+        end = bisect_right(line.order, (line.order[start] // stretch + 1) * stretch - 1)
+        buckets = line.order[start:end]
+        first = set(_until_crowded(line, buckets))
+        yield from first
+        yield from set(_until_crowded(line, reversed(buckets))) - first
+        start = end
+
+
+def _until_crowded(line: Timeline, buckets: Iterable[int]) -> Iterator[Span]:
+    """The spans of these buckets, up to the one in which the users become too many."""
+    users: set[str | None] = set()
+    for bucket in buckets:
+        yield from line.buckets[bucket]
+        users.update(span.user for span in line.buckets[bucket])
+        if None in users or len(users) > line.policy.users_per_device_max:
+            return
 
 
 def _crossings(steps: dict[int, int], most: int) -> Iterator[int]:
