@@ -1,4 +1,4 @@
-"""SQL for other processes, through a socket in the data directory; it must not know where the answer comes from.
+"""SQL and orders of other processes, by a socket in the data directory; it must not know who answers or obeys.
 
 The embedded engine belongs to one process, so whoever holds it answers for everybody: one JSON line in, one out.
 Who may open the directory may ask; nothing listens on the network.
@@ -6,9 +6,10 @@ Who may open the directory may ask; nothing listens on the network.
 
 import asyncio
 import json
+import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ NAME = "query.sock"
 _LINE_BYTES_MAX = 1 << 20
 _ASK_SECONDS_MAX = 60
 
+_log = logging.getLogger(__name__)
+
 Answer = Mapping[str, Any]  # {"columns": [...], "rows": [[...], ...]} or {"error": "..."}
 Ask = Callable[[str, Mapping[str, Any]], Answer]  # blocking; called on a thread
+Orders = Mapping[str, Callable[[Any], Awaitable[Answer]]]  # what may be asked to be done, by name
 
 
 class NobodyListens(Exception):
@@ -28,11 +32,12 @@ class NobodyListens(Exception):
 
 
 class QuerySocket:
-    """Answers questions while it is open."""
+    """Answers questions and takes orders while it is open."""
 
-    def __init__(self, data: Path, ask: Ask) -> None:
+    def __init__(self, data: Path, ask: Ask, orders: Orders | None = None) -> None:
         self._data = data
         self._ask = ask
+        self._orders = orders or {}
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -61,22 +66,44 @@ class QuerySocket:
     async def _answer(self, line: bytes) -> Answer:
         try:
             question = orjson.loads(line)
+            if "order" in question:
+                return await self._obey(question["order"], question["arguments"])
             sql, parameters = question["sql"], question["parameters"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            return {"error": 'expected one line {"sql": "...", "parameters": {...}}'}
+            return {
+                "error": 'expected one line {"sql": "...", "parameters": {...}} or {"order": "...", "arguments": …}'
+            }
         return await asyncio.to_thread(self._ask, sql, parameters)
+
+    async def _obey(self, order: str, arguments: Any) -> Answer:
+        if order not in self._orders:
+            return {"error": f"expected an order of {sorted(self._orders)}, got {order!r}"}
+        try:
+            return await self._orders[order](arguments)
+        except Exception as error:  # whoever gave it has to hear what became of it
+            _log.exception("order %s", order)
+            return {"error": f"{type(error).__name__}: {error}"}
 
 
 def ask(data: Path, sql: str, parameters: Mapping[str, Any]) -> Answer:
     """Put the question to the process that holds `data`. Raises NobodyListens when there is none."""
+    return _exchange(data, {"sql": sql, "parameters": dict(parameters)}, _ASK_SECONDS_MAX)
+
+
+def tell(data: Path, order: str, arguments: Any, seconds_max: float = _ASK_SECONDS_MAX) -> Answer:
+    """Have the process that holds `data` do something. Raises NobodyListens when there is none."""
+    return _exchange(data, {"order": order, "arguments": arguments}, seconds_max)
+
+
+def _exchange(data: Path, question: Mapping[str, Any], seconds_max: float) -> Answer:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_ASK_SECONDS_MAX)
+        connection.settimeout(seconds_max)
         try:
             with _address(data) as address:
                 connection.connect(address)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NobodyListens(str(data)) from error
-        connection.sendall(orjson.dumps({"sql": sql, "parameters": dict(parameters)}) + b"\n")
+        connection.sendall(orjson.dumps(question) + b"\n")
         answer: Answer = json.loads(connection.makefile("rb").readline())
         return answer
 

@@ -15,8 +15,9 @@ from pipeline.ingest.server import serving
 from pipeline.limits import MINUTE_MS
 from pipeline.log.local import LocalLog
 from pipeline.log.local_store import LOG_FILE
-from pipeline.log.port import HITS, STITCHED
+from pipeline.log.port import ALIASES, HITS, STITCHED
 from pipeline.log.retention import retention_ms
+from pipeline.orders import orders
 from pipeline.questions import answer
 from pipeline.settings import Settings
 from pipeline.sink.sink import Sink
@@ -52,7 +53,7 @@ class Stages:
 
     async def settled(self) -> bool:
         """Whether everything acknowledged so far is visible."""
-        for topic, group in ((HITS, "stitch"), (STITCHED, "sink")):
+        for topic, group in ((HITS, "stitch"), (STITCHED, "sink"), (ALIASES, "sink-aliases")):
             ends = {number: end for number, (_, end) in (await self.log.span(topic)).items() if end}
             if dict(await self.log.committed(topic, group)) != ends:
                 return False
@@ -82,7 +83,7 @@ async def stages(settings: Settings, mounts: Mounts | None = None) -> AsyncItera
         stack.callback(housekeeping.cancel)
         await ingest.start()
         stack.push_async_callback(ingest.stop)
-        questions = QuerySocket(settings.data, lambda sql, parameters: answer(warehouse, sql, parameters))
+        questions = QuerySocket(settings.data, lambda sql, parameters: answer(warehouse, sql, parameters), orders(log))
         await questions.start()
         stack.push_async_callback(questions.stop)
         front = Front(ingest, mounts or {}, lambda: "a stage has failed" if running.failed.is_set() else "")

@@ -42,6 +42,9 @@ class Deployment(Protocol):
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[list[Any]]:
         """Ask the warehouse."""
 
+    def seamline(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command with this deployment's settings."""
+
     def stop(self) -> None:
         """End whatever still runs."""
 
@@ -130,6 +133,11 @@ class _Staged:
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[list[Any]]:
         with questions(load_settings(self._environ)) as ask:
             return ask(sql, parameters or {})[1]
+
+    def seamline(self, *words: str) -> subprocess.CompletedProcess[str]:
+        environ = {**os.environ, **self._environ}
+        command = [sys.executable, "-m", "pipeline.cli", *words]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
 
     def stop(self) -> None:
         for stage in reversed(self._by_name.values()):

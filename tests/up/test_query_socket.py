@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.up.query_socket import NAME, NobodyListens, QuerySocket, ask
+from pipeline.up.query_socket import NAME, NobodyListens, QuerySocket, ask, tell
 
 
 def _echo(sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,3 +63,26 @@ def test_nobody_there_is_said_so(tmp_path: Path) -> None:
     """No socket, no answer, and no traceback for the user: an exception with a name."""
     with pytest.raises(NobodyListens):
         ask(tmp_path, "SELECT 1", {})
+
+
+async def test_an_order_is_carried_out_and_what_became_of_it_is_said(tmp_path: Path) -> None:
+    """Done; failed, with the reason; or not known here, with what is."""
+    done = []
+
+    async def do(arguments: Any) -> dict[str, Any]:
+        done.append(arguments)
+        if arguments == "bad":
+            raise ValueError("not this")
+        return {"done": True}
+
+    server = QuerySocket(tmp_path, _echo, {"do": do})
+    await server.start()
+    answers = [await asyncio.to_thread(tell, tmp_path, *order) for order in (("do", "it"), ("do", "bad"), ("undo", 1))]
+    await server.stop()
+
+    assert ["it", "bad"] == done
+    assert [
+        {"done": True},
+        {"error": "ValueError: not this"},
+        {"error": "expected an order of ['do'], got 'undo'"},
+    ] == answers
