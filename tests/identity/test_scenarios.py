@@ -115,11 +115,11 @@ def test_junk_is_sent_as_an_id_and_never_becomes_one() -> None:
 
 
 def test_skewed_clocks_are_put_right_where_their_tracker_tells() -> None:
-    """To the minute; of the others only the future is."""
+    """To the minute; of the others only the future is, to the arrival, which a repetition moves by up to an hour."""
     away = {"corrected": 0, "": 0, "clamped": 0}
     for told, hit in _made("clock_skew"):
         away[hit.clock] = max(away[hit.clock], abs(ms_of(hit.ts) - told.done_at))
 
     assert away["corrected"] <= MINUTE_MS
     assert away[""] > HOUR_MS
-    assert away["clamped"] < MINUTE_MS
+    assert away["clamped"] < HOUR_MS + MINUTE_MS
