@@ -37,12 +37,23 @@ def small_world(rng: Random) -> Small:
     behind_ms = rng.randrange(HOUR_MS) if rng.random() < 0.2 else 0  # the log's clock, behind that of ingest
     world = Small(policy, [], [])
     for part in _epochs(rng, arrivals):
-        shares: list[list[Sent]] = [[] for _ in range(partitions)]
-        for sent in part:
-            shares[partition_of(sent.workspace, sent.device, partitions)].append(sent)
+        shares = _shares(part, partitions)
         world.hits.extend(sent for share in shares for sent in share)
         world.logs.append([list(_records(rng, number, share, behind_ms)) for number, share in enumerate(shares)])
     return world
+
+
+def laid(rng: Random, arrivals: list[Sent], partitions: int) -> list[list[Record]]:
+    """The topic that these arrivals make, in this order, with borders of records anywhere."""
+    shares = _shares(arrivals, partitions)
+    return [list(_records(rng, number, share, 0)) for number, share in enumerate(shares)]
+
+
+def _shares(arrivals: list[Sent], partitions: int) -> list[list[Sent]]:
+    shares: list[list[Sent]] = [[] for _ in range(partitions)]
+    for sent in arrivals:
+        shares[partition_of(sent.workspace, sent.device, partitions)].append(sent)
+    return shares
 
 
 def _epochs(rng: Random, arrivals: list[Sent]) -> list[list[Sent]]:
