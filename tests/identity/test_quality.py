@@ -50,3 +50,10 @@ def test_where_everybody_has_a_device_of_their_own_nothing_goes_astray() -> None
 def test_what_has_no_device_is_claimed_by_nobody() -> None:
     """The price of dropping a junk device ID, in figures."""
     assert quality("junk_ids", 7).unclaimed[NO_DEVICE] > 100
+
+
+def test_at_a_kiosk_most_goes_astray_by_the_sites_own_word() -> None:
+    """As the room's page says."""
+    others = quality("kiosk", 7).others
+
+    assert others[NAMED] > others.total() / 2

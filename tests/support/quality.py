@@ -118,10 +118,12 @@ def _why(known: _World, truth: Told, hit: Hit, answer: Answer) -> str:
 
 
 def table(seed: int) -> str:
-    """Markdown: the figures of every scenario, then every reason with its count."""
+    """Markdown: what happens in every scenario, its figures, and every reason with its count."""
     found = {name: quality(name, seed) for name in SCENARIOS}
+    stories = [_row(name, " ".join((made.__doc__ or "").split())) for name, made in SCENARIOS.items()]
     heads = ("scenario", "actions", *ATTRIBUTIONS, "to another account", "unclaimed", "two user IDs in one person")
-    lines = [_row(*heads), _row(*("---" for _ in heads))]
+    lines = [_row("scenario", "what happens"), _row("---", "---"), *stories, ""]
+    lines += [_row(*heads), _row(*("---" for _ in heads))]
     for name, one in found.items():
         shares = (one.attributions[attribution] for attribution in ATTRIBUTIONS)
         lines.append(_row(name, one.actions, *shares, one.others.total(), one.unclaimed.total(), one.shared))
