@@ -7,12 +7,13 @@ from collections import Counter, defaultdict
 from functools import cache
 
 import pytest
+from msgspec import structs
 
 from pipeline.identity.ids import BannedIds, legal_id
 from pipeline.limits import DAY_MS, HOUR_MS, MINUTE_MS, USERS_PER_DEVICE_MAX
 from pipeline.model import Hit
 from pipeline.times import ms_of
-from tests.support.scenarios import DEFAULT_ID, SCENARIOS, Told, hits, scenario
+from tests.support.scenarios import DEFAULT_ID, SCENARIOS, Told, hits, plain, scenario
 
 every_scenario = pytest.mark.parametrize("name", SCENARIOS)
 SEED = 7
@@ -59,6 +60,19 @@ def test_every_line_is_a_hit_that_carries_its_truth(name: str) -> None:
         assert (hit.event_id, hit.properties["human"]) == (item["event_id"], told.human)
         assert hit.properties["account"] == told.account
         assert hit.received_at >= _made(name)[0][1].received_at
+
+
+@every_scenario
+def test_plain_means_the_same_a_year_later(name: str) -> None:
+    """The same people at the same times on the same devices, as a world is posted to a running server."""
+    now = [(told, hit) for told, hit in _made(name) if hit.anonymous_id][:300]
+    later = [
+        structs.replace(told, arrived_at=told.arrived_at + 365 * DAY_MS) for told in plain([one for one, _ in now])
+    ]
+
+    assert [(h.ts, h.device, h.user_id, h.holds, h.logout) for _, h in now] == [
+        (h.ts, h.device, h.user_id, h.holds, h.logout) for h in hits(later)
+    ]
 
 
 @every_scenario

@@ -5,7 +5,8 @@
 prints every arrival, in order, as one native hit a line that `POST /v1/hits` takes as it is. Beside the fields of a
 hit stands the truth, which ingest keeps as properties: `human` (who really did it), `account` (their own user ID, ""
 for somebody without one), `place` (the physical device), `done_at` and `arrived_at` (epoch milliseconds by the true
-clock). The same name and seed give the same bytes.
+clock). The same name and seed give the same bytes. A client's clock is judged by when its hit arrives: to post a world
+at another time than its own, print it with `--plain`, where times are as ingest would have put them right.
 
 Two kinds of tracker are met. One whose logins hold names the user once. One whose logins do not hold names, on every
 page, whoever the site thinks is signed in: the last who signed in there, until they sign out or two hours pass.
@@ -13,7 +14,7 @@ page, whoever the site thinks is signed in: the last who signed in there, until 
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
@@ -221,6 +222,14 @@ def hits(arrivals: Iterable[Told]) -> list[Hit]:
     return [_hit(told, sites) for told in arrivals]
 
 
+def plain(arrivals: Sequence[Told]) -> list[Told]:
+    """The same hits, to be posted at any time: without `sent_at`, and with the time that ingest made of it."""
+    return [
+        msgspec.structs.replace(told, item={k: v for k, v in told.item.items() if k != "sent_at"} | {"ts": hit.ts})
+        for told, hit in zip(arrivals, hits(arrivals), strict=True)
+    ]
+
+
 def _hit(told: Told, sites: Sites) -> Hit:
     request = Request(
         method="POST",
@@ -243,8 +252,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.support.scenarios", description=__doc__.split("\n")[0])
     parser.add_argument("name", choices=SCENARIOS)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--plain", action="store_true", help="to be posted at another time than the world's own")
     asked = parser.parse_args()
-    for told in scenario(asked.name, asked.seed):
+    arrivals = scenario(asked.name, asked.seed)
+    for told in plain(arrivals) if asked.plain else arrivals:
         sys.stdout.buffer.write(told.line() + b"\n")
 
 
