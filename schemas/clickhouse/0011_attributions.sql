@@ -130,7 +130,8 @@ WITH
     hits AS
     (
         SELECT
-            workspace, device, day, event_id, ts, received_at, anonymous_id, user_id, late, person_id, attribution,
+            workspace, device, day, event_id, ts, received_at, anonymous_id, user_id, late,
+            person_id AS stored_person_id, attribution AS stored_attribution,
             toUnixTimestamp64Milli(ts) AS t, intDiv(t, {bucket_ms:Int64}) AS bucket, legal(user_id) AS user
         FROM action_log FINAL
         WHERE ({workspace:String} = '' OR workspace = {workspace:String})
@@ -206,9 +207,7 @@ WITH
         FROM owned
     )
 SELECT
-    workspace, device, day, event_id, ts, received_at, anonymous_id, user_id, late,
-    person_id AS stored_person_id,
-    attribution AS stored_attribution,
+    workspace, device, day, event_id, ts, received_at, anonymous_id, user_id, late, stored_person_id, stored_attribution,
     toUUID(version_5(digest)) AS person_id,
     multiIf(
         rule = 'sent', 'identified', rule IN ('present', 'before'), 'carried', rule = 'after', 'backfilled', 'anonymous'
