@@ -88,14 +88,14 @@ WITH
     (
         SELECT
             workspace, device, here.1 AS bucket, here.2 AS spans, here.3 AS outs,
-            login_before, login_after, out_before, out_after
+            login_before, login_after, logout_before, logout_after
         FROM lines
         ARRAY JOIN
             line AS here,
             arrayFill(e -> e.1 != 0, arrayPopBack(arrayPushFront(ends, (0, '', false)))) AS login_before,
             arrayReverseFill(e -> e.1 != 0, arrayPushBack(arrayPopFront(starts), (0, '', false))) AS login_after,
-            arrayFill(t -> t != 0, arrayPopBack(arrayPushFront(last_outs, 0))) AS out_before,
-            arrayReverseFill(t -> t != 0, arrayPushBack(arrayPopFront(first_outs), 0)) AS out_after
+            arrayFill(t -> t != 0, arrayPopBack(arrayPushFront(last_outs, 0))) AS logout_before,
+            arrayReverseFill(t -> t != 0, arrayPushBack(arrayPopFront(first_outs), 0)) AS logout_after
     ),
     reaches AS
     (
@@ -144,8 +144,8 @@ WITH
             arrayFilter(s -> s.3 <= t AND s.4 >= t, spans) AS inside,
             arrayFilter(s -> s.4 < t, spans) AS ended,
             arrayFilter(s -> s.3 > t, spans) AS coming,
-            arrayMax(out -> if(out <= t, out, 0), arrayPushBack(outs, out_before)) AS out_before,
-            arrayMin(out -> if(out > t, out, 9000000000000000), arrayPushBack(outs, out_after)) AS out_after
+            arrayMax(out -> if(out <= t, out, 0), arrayPushBack(outs, logout_before)) AS out_before,
+            arrayMin(out -> if(out > t, out, 9000000000000000), arrayPushBack(outs, logout_after)) AS out_after
         FROM hits
         ASOF LEFT JOIN marks
             ON hits.workspace = marks.workspace AND hits.device = marks.device AND hits.bucket >= marks.bucket
