@@ -1,7 +1,7 @@
 """Puts an operator's word on the log: a running `up`, or Kafka; it must not know what follows from it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -9,9 +9,12 @@ import msgspec
 from pipeline.log.partition import alias_partition_of
 from pipeline.log.port import ALIASES, Append, Log, LogUnavailable
 from pipeline.model import ALIAS_SCHEMA, Alias
+from pipeline.privacy.forget import Holder, Request, forget
 from pipeline.settings import Settings
 from pipeline.up.query_socket import NobodyListens, tell
 
+_FORGET_SECONDS_MAX = 600  # replaced files stay on disk for a minute, and a large log takes its time
+_NOT_ON_KAFKA = "forget works on `seamline up` alone so far: on Kafka nothing was changed"
 Order = Callable[[Any], Awaitable[dict[str, Any]]]
 
 
@@ -19,14 +22,20 @@ class OrderRefused(Exception):
     """Nobody is there to take it, or they said no: in words for people."""
 
 
-def orders(log: Log) -> dict[str, Order]:
-    """What the holder of a log does for others, by name."""
+def orders(log: Log, holder: Holder) -> dict[str, Order]:
+    """What a running `up` does for others, by name."""
+    one_at_a_time = asyncio.Lock()
 
     async def alias(arguments: Any) -> dict[str, Any]:
         await append(log, msgspec.convert(arguments, Alias))
         return {}
 
-    return {"alias": alias}
+    async def forget_one(arguments: Any) -> dict[str, Any]:
+        async with one_at_a_time:
+            certificate = await forget(holder, msgspec.convert(arguments, Request))
+        return dict(msgspec.to_builtins(certificate))
+
+    return {"alias": alias, "forget": forget_one}
 
 
 async def append(log: Log, statement: Alias) -> None:
@@ -41,12 +50,24 @@ def state(settings: Settings, statement: Alias) -> None:
     if settings.log.brokers:
         asyncio.run(_on_kafka(settings, lambda log: append(log, statement)))
         return
+    _tell(settings, "alias", statement)
+
+
+def forget_them(settings: Settings, request: Request) -> Mapping[str, Any]:
+    """Have a running `up` forget somebody; the certificate. Raises OrderRefused."""
+    if settings.log.brokers:
+        raise OrderRefused(_NOT_ON_KAFKA)
+    return _tell(settings, "forget", request, _FORGET_SECONDS_MAX)
+
+
+def _tell(settings: Settings, order: str, arguments: Any, seconds_max: float = 60) -> Mapping[str, Any]:
     try:
-        answer = tell(settings.data, "alias", msgspec.to_builtins(statement))
+        answer = tell(settings.data, order, msgspec.to_builtins(arguments), seconds_max)
     except (NobodyListens, FileNotFoundError):
         raise OrderRefused(f"no `seamline up` runs on {settings.data}: start it, or name another with --data") from None
     if "error" in answer:
         raise OrderRefused(str(answer["error"]))
+    return answer
 
 
 async def _on_kafka(settings: Settings, work: Callable[[Log], Awaitable[None]]) -> None:

@@ -71,6 +71,7 @@ class Settings(Struct, frozen=True):
     """Everything that was decided outside of the code, per edge, and what `seamline check` prints of it."""
 
     data: Path
+    erasure_key: Path
     log: LogSettings
     ingest: IngestSettings
     warehouse: WarehouseSettings
@@ -97,6 +98,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("WAREHOUSE", value.warehouse_url, "chdb://{data}/warehouse", "where the rows go"),
     Setting("WAREHOUSE_PASSWORD_FILE", value.path, "", "a file with the ClickHouse password"),
     Setting("SITES", value.path, "", "the sites file (YAML); without one, a demo site"),
+    Setting("ERASURE_KEY_FILE", value.path, "{data}/erasure.key", "the key of erased persons' hashes; made if missing"),
     Setting("HOST", value.name, "127.0.0.1", "the address to listen on; 0.0.0.0 for all"),
     Setting("PORT", value.whole(0, 65_535), "8080", "the port to listen on; 0 for any free one"),
     Setting("SPOOL", value.path, "{data}/spool", "the folder of the spool that stands in while the log is away"),
@@ -165,6 +167,7 @@ def _assemble(v: dict[str, Any], password: str, sites: Sites, shown: tuple[tuple
     scheme, _, where = v["LOG"].partition("://")
     return Settings(
         data=Path(v["DATA"]).absolute(),
+        erasure_key=Path(v["ERASURE_KEY_FILE"]),
         log=LogSettings(
             folder=Path(where) if scheme == "local" else None,
             brokers=tuple(where.rstrip("/").split(",")) if scheme == "kafka" else (),

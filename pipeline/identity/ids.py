@@ -19,6 +19,7 @@ _WORDS = (
     *("anonymoususer", "[object object]"),
 )
 _NIL_FORMS = ("00000000-0000-0000-0000-000000000000", "{00000000-0000-0000-0000-000000000000}")
+NAMELESS = "erased:"  # what a forgotten user's logins go by on a device that others use; nobody may send it
 _ONLY_ZEROS = re.compile(r"[0\-{}]*")
 
 
@@ -46,7 +47,12 @@ def legal_id(text: str, banned: BannedIds | None = None) -> str:
     """
     trimmed = text.strip()
     folded = trimmed.casefold()
-    if len(trimmed) > ID_CHARS_MAX or folded in _ILLEGAL or _ONLY_ZEROS.fullmatch(folded):
+    if (
+        len(trimmed) > ID_CHARS_MAX
+        or folded in _ILLEGAL
+        or _ONLY_ZEROS.fullmatch(folded)
+        or folded.startswith(NAMELESS)
+    ):
         return ""
     if banned is not None and (folded in banned.texts or any(p.fullmatch(folded) for p in banned.patterns)):
         return ""

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from pipeline.identity.device import Device
 from pipeline.identity.diff import changed
-from pipeline.identity.ids import device_person, hit_person, user_person
+from pipeline.identity.ids import NAMELESS, device_person, hit_person, user_person
 from pipeline.identity.policy import Policy
 from pipeline.identity.rules import NOBODY, Rules, Segment
 from pipeline.identity.timeline import Timeline
@@ -32,6 +32,7 @@ class Placed(Struct, frozen=True, gc=False):
     person_id: str
     attribution: Attribution
     late: bool = False
+    hidden: bool = False  # what somebody forgotten did: it may come again, and is not kept again
 
 
 class Stitched(Struct):
@@ -175,7 +176,8 @@ class _Places:
         answer = (workspace, user, attribution, late)
         place = self._known.get(answer)
         if place is None:
-            place = self._known[answer] = Placed(user_person(workspace, user), attribution, late)
+            hidden = attribution != "identified" and user.startswith(NAMELESS)
+            place = self._known[answer] = Placed(user_person(workspace, user), attribution, late, hidden)
         return place
 
     def device(self, key: Key, late: bool = False) -> Placed:

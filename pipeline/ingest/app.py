@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import orjson
@@ -27,6 +27,8 @@ from pipeline.limits import (
     RETRY_AFTER_S,
 )
 from pipeline.log.port import Log
+from pipeline.model import Alias, Hit
+from pipeline.privacy.suppression import Suppression
 from pipeline.protocols.event_ids import uuid7
 from pipeline.protocols.registry import protocol_at
 from pipeline.protocols.request import JSON_TYPE, Outcome, Protocol, Reply, Request
@@ -62,6 +64,7 @@ class IngestApp:
         append_deadline_ms: int = APPEND_DEADLINE_MS,
     ) -> None:
         self.counts = Counts()
+        self._suppression = Suppression()
         self._sites, self._settings, self._now_ms = sites, settings, now_ms
         self._proxies = Proxies(settings.trusted_proxies)
         self._agents = UserAgents()
@@ -91,6 +94,15 @@ class IngestApp:
         self._serving = False
         await self._publisher.stop()
         await self._backlog.close()
+
+    def suppress(self, suppression: Suppression) -> None:
+        """Whom to forget from now on, whenever they come."""
+        self._suppression = suppression
+
+    @property
+    def drained(self) -> bool:
+        """Whether everything that was acknowledged is in the log."""
+        return self._backlog.empty and not self._publisher.waiting_bytes
 
     def unready(self) -> str:
         """Why no traffic should come here now, or ""."""
@@ -161,13 +173,22 @@ class IngestApp:
         if outcome is None:
             return _refusal(500, "a fault of ours, counted and logged")
         self.counts.add(protocol.name, outcome.counts)
-        if outcome.hits or outcome.aliases:
-            fate = await self._publisher.publish(outcome.hits, outcome.aliases)
+        hits, aliases = self._kept(protocol, outcome)
+        if hits or aliases:
+            fate = await self._publisher.publish(hits, aliases)
             if fate:
-                self.counts.add_hits(protocol.name, outcome.hits, "shed", fate)
+                self.counts.add_hits(protocol.name, hits, "shed", fate)
                 return _refusal(503, f"try again: {fate}", _RETRY)
-            self.counts.add_hits(protocol.name, outcome.hits, "accepted")
+            self.counts.add_hits(protocol.name, hits, "accepted")
         return outcome.reply
+
+    def _kept(self, protocol: Protocol, outcome: Outcome) -> tuple[Sequence[Hit], Sequence[Alias]]:
+        """Without those who were forgotten. Their sender is not told: the answer would say who was."""
+        if self._suppression.nobody:
+            return outcome.hits, outcome.aliases
+        left = [(hit, self._suppression.hit(hit)) for hit in outcome.hits]
+        self.counts.add_hits(protocol.name, [hit for hit, kept in left if kept is None], "refused", "erased")
+        return [kept for _, kept in left if kept is not None], self._suppression.aliases(outcome.aliases)
 
     def _body_fault(self, protocol: Protocol, fault: BodyFault) -> Reply | None:
         self.counts.events[f"body_{fault.status or 'gone'}"] += 1

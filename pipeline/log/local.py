@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.log.local_commits import Commits
-from pipeline.log.local_expiry import expire_slice, give_back
+from pipeline.log.local_expiry import checkpointed, expire_slice, give_back
 from pipeline.log.local_reader import Appended, LocalGroup, LocalReader
 from pipeline.log.local_reads import Reads
+from pipeline.log.local_rewrite import Rule, rewrite_slice
 from pipeline.log.local_store import FileLock, LogInUse, open_writable
 from pipeline.log.local_writer import LocalWriter
-from pipeline.log.port import Append, Record
+from pipeline.log.port import Append, LogUnavailable, Record
 
 __all__ = ["LocalLog", "LocalWriter", "LogInUse"]
 
 T = TypeVar("T")
 _READ_RECORDS = 500
+_SCRUB_TRIES, _SCRUB_PAUSE_S = 100, 0.1
 
 
 class LocalLog:
@@ -105,6 +107,28 @@ class LocalLog:
         while await self._commits.alone(give_back):
             pass
         return removed
+
+    async def rewrite(self, rule: Rule) -> int:
+        """Change records where they stand, in short transactions; how many. No reader may be at work on them.
+
+        When this returns, what was taken out is in no page of the file and in no write-ahead log.
+        """
+        after = changed = 0
+        while True:
+            after, seen, now_changed = await self.write(partial(rewrite_slice, after=after, rule=rule))
+            changed += now_changed
+            if not seen:
+                break
+        await self.scrub()
+        return changed
+
+    async def scrub(self) -> None:
+        """Empty the write-ahead log, which still has the bytes of what was deleted. Raises LogUnavailable."""
+        for _ in range(_SCRUB_TRIES):
+            if await self._commits.alone(checkpointed):
+                return
+            await asyncio.sleep(_SCRUB_PAUSE_S)
+        raise LogUnavailable("the log's write-ahead file could not be emptied: a reader is at work")
 
     async def drop_group(self, topic: str, group: str) -> None:
         """Forget a group and its positions: one that never comes back would keep every record for ever."""

@@ -48,9 +48,14 @@ def give_back(connection: sqlite3.Connection) -> bool:
     if surplus > 0:
         # It frees a page a step and returns no rows: `execute` would take one step and stop.
         connection.executescript(f"PRAGMA incremental_vacuum({min(surplus, _VACUUM_PAGES)})")
-    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if busy:
+    if not checkpointed(connection):
         _log.warning(
             "the log's write-ahead file could not be emptied: a reader is at work; the next expiry tries again"
         )
     return surplus > _VACUUM_PAGES
+
+
+def checkpointed(connection: sqlite3.Connection) -> bool:
+    """Whether the write-ahead log could be emptied: no reader holds an older page."""
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy

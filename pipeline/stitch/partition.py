@@ -50,6 +50,7 @@ class Partition:
         self.number = number
         self.position = position
         self.hits = 0
+        self.suppressed = 0  # hits of somebody forgotten, which came again
         self._committed = position
         self._policy = policy
         self._epoch = epoch
@@ -131,6 +132,7 @@ class Partition:
         except Exception as error:
             raise Unstitchable(record.offset, error) from error
         self._emit(ACTION_SCHEMA, list(action_lines(readable.lines, stitched.placed, stamp.version)))
+        self.suppressed += sum(place.hidden for place in stitched.placed)
         self._emit(LINK_SCHEMA, [_encode(link) for link in stitched.links])
         self._emit(DEAD_LETTER_SCHEMA, readable.dead)
         self._dirty.update((key, devices[key]) for key in stitched.dirty)

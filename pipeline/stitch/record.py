@@ -101,9 +101,12 @@ def _time(ts: str) -> int:
 
 
 def action_lines(lines: Sequence[bytes], placed: Sequence[Placed], version: int) -> Iterable[bytes]:
-    """One action a hit: the hit's bytes with person, attribution and version before the closing brace."""
+    """One action a hit: the hit's bytes with person, attribution and version before the closing brace; none for what
+    is hidden."""
     tails: dict[int, bytes] = {}  # hits of one visitor share the very place
     for line, place in zip(lines, placed, strict=True):
+        if place.hidden:
+            continue
         tail = tails.get(id(place))
         if tail is None:
             late = b',"late":true' if place.late else b""

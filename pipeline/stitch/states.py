@@ -6,9 +6,10 @@ on Kafka it is a cache beside the changelog `stitch-state`, which a restart read
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from pipeline.identity.device import Device, decode, encode
+from pipeline.identity.device import Device, decode, encode, renamed
 from pipeline.identity.policy import Policy
 from pipeline.identity.stitcher import Key
 
@@ -81,3 +82,21 @@ def rows(partition: int, devices: Mapping[Key, Device]) -> list[Row]:
     return [
         (workspace, anonymous_id, partition, encode(device)) for (workspace, anonymous_id), device in devices.items()
     ]
+
+
+def erase(
+    execute: Callable[[str, Sequence[object]], list[tuple[Any, ...]]],
+    whole: Iterable[Key],
+    names: Mapping[Key, Mapping[str, str]],
+) -> int:
+    """Delete the states of the devices in `whole`, and call users of the others as `names` says; how many changed."""
+    changed = 0
+    for key in whole:
+        changed += len(execute("DELETE FROM device_states WHERE workspace = ? AND anonymous_id = ? RETURNING 1", key))
+    for key, called in names.items():
+        found = execute("SELECT state FROM device_states WHERE workspace = ? AND anonymous_id = ?", key)
+        for (state,) in found:
+            new = renamed(state, called)
+            execute("UPDATE device_states SET state = ? WHERE workspace = ? AND anonymous_id = ?", (new, *key))
+            changed += new != state
+    return changed

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from msgspec import structs
@@ -18,6 +19,8 @@ from pipeline.log.local_store import LOG_FILE
 from pipeline.log.port import ALIASES, HITS, STITCHED
 from pipeline.log.retention import retention_ms
 from pipeline.orders import orders
+from pipeline.privacy.forget import Holder, load_suppression
+from pipeline.privacy.keys import erasure_key
 from pipeline.questions import answer
 from pipeline.settings import Settings
 from pipeline.sink.sink import Sink
@@ -28,8 +31,10 @@ from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.migrate import migrate
 
 _PARTITIONS = 1  # one process stitches: more would only make smaller records
+_LOOK_AGAIN_S = 0.05
 _HOUSEKEEPING_S = 10 * MINUTE_MS / 1_000
 
+Run = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 _log = logging.getLogger(__name__)
 
 
@@ -76,14 +81,21 @@ async def stages(settings: Settings, mounts: Mounts | None = None) -> AsyncItera
         epoch = await asyncio.to_thread(warehouse.register_log, log.log_id, HITS)
         policy = Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max)
         ingest = IngestApp(settings.sites, log, settings.ingest)
+        key = erasure_key(settings.erasure_key)
+        ingest.suppress(await asyncio.to_thread(load_suppression, warehouse, key))
         running = Stages(log, warehouse, ingest, "")
-        await stack.enter_async_context(_running("sink", Sink(log, warehouse).run, running))
-        await stack.enter_async_context(_running("stitch", LocalStitch(log, policy, epoch).run, running))
+        sink = Stage("sink", lambda: Sink(log, warehouse).run, running.failed)
+        stitch = Stage("stitch", lambda: LocalStitch(log, policy, epoch).run, running.failed)
+        await stack.enter_async_context(sink.running())
+        await stack.enter_async_context(stitch.running())
         housekeeping = asyncio.create_task(_expire(log))
         stack.callback(housekeeping.cancel)
         await ingest.start()
         stack.push_async_callback(ingest.stop)
-        questions = QuerySocket(settings.data, lambda sql, parameters: answer(warehouse, sql, parameters), orders(log))
+        holder = Holder(log, warehouse, key, ingest.suppress, partial(_still, running, stitch, sink))
+        questions = QuerySocket(
+            settings.data, lambda sql, parameters: answer(warehouse, sql, parameters), orders(log, holder)
+        )
         await questions.start()
         stack.push_async_callback(questions.stop)
         front = Front(ingest, mounts or {}, lambda: "a stage has failed" if running.failed.is_set() else "")
@@ -98,21 +110,52 @@ def _open_warehouse(settings: Settings) -> Warehouse:
     return warehouse
 
 
+class Stage:
+    """A stage that can stand still: `make` gives the `run` of a fresh one."""
+
+    def __init__(self, name: str, make: Callable[[], Run], failed: asyncio.Event) -> None:
+        self._name, self._make, self._failed = name, make, failed
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Run it beside whoever called."""
+        stop = self._stop = asyncio.Event()
+        self._task = asyncio.create_task(self._make()(stop), name=self._name)
+        self._task.add_done_callback(lambda _: self._failed.set() if not stop.is_set() else None)
+
+    async def stop(self) -> None:
+        """Tell it to stop and wait until it has read everything. Raises StageEnded."""
+        self._stop.set()
+        try:
+            if self._task is not None:
+                await self._task
+        except Exception as error:
+            _log.exception("%s has failed", self._name)
+            raise StageEnded(self._name) from error
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run it while the block runs."""
+        self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+
 @contextlib.asynccontextmanager
-async def _running(name: str, run: Any, stages: Stages) -> AsyncIterator[None]:
-    """Run a stage beside the block; at its end tell it to stop and wait until it has read everything."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(run(stop), name=name)
-    task.add_done_callback(lambda _: stages.failed.set() if not stop.is_set() else None)
+async def _still(running: Stages, stitch: Stage, sink: Stage) -> AsyncIterator[None]:
+    """Everything that was acknowledged before is stored, and nothing is at work; ingest goes on filling the log."""
+    while not running.ingest.drained:  # noqa: ASYNC110 - every hit that arrives would have to set an event
+        await asyncio.sleep(_LOOK_AGAIN_S)
+    await stitch.stop()
+    await sink.stop()
     try:
         yield
     finally:
-        stop.set()
-        try:
-            await task
-        except Exception as error:
-            _log.exception("%s has failed", name)
-            raise StageEnded(name) from error
+        sink.start()
+        stitch.start()
 
 
 async def _expire(log: LocalLog) -> None:

@@ -20,9 +20,10 @@ from pipeline.warehouse.handles import Handles, Settings
 
 QUERY_BYTES_MAX = 64 * MIB  # of one answer
 QUERY_MEMORY_BYTES_MAX = 2048 * MIB  # of one report: inside `seamline up` the engine shares memory with the pipeline
-CLOSURE_BYTES_MAX = 256 * MIB  # of everything said about whom one flush of statements connects
+OWN_BYTES_MAX = 256 * MIB  # of an answer to ourselves: all that was said about whom a flush of statements connects
 TABLES = frozenset(
     {"action_log", "aliases_staged", "links_staged", "person_merges", "dead_letters", "log_epochs", "migrations"}
+    | {"suppressions", "erasing_users", "erasing_letters"}
 )
 
 _TIMES = {"session_timezone": "UTC", "date_time_input_format": "best_effort", "date_time_output_format": "iso"}
@@ -85,20 +86,26 @@ class Warehouse:
 
     def apply_links(self, batch: str) -> None:
         """Give the rows that this batch of `links_staged` covers to whom the links say; twice is once."""
-        self.command(_sql("apply_links"), {"batch": batch})
+        self.command(sql_file("apply_links"), {"batch": batch})
 
     def large_devices(self, batch: str, rows_max: int) -> set[tuple[str, str]]:
         """(workspace, device) of this batch of `links_staged` with more than `rows_max` rows."""
-        return {(w, d) for w, d in self._own(_sql("large_devices"), {"batch": batch, "rows": rows_max})}
+        return {(w, d) for w, d in self._own(sql_file("large_devices"), {"batch": batch, "rows": rows_max})}
 
     def touched_aliases(self, batch: str, users_max: int) -> list[dict[str, Any]]:
         """Every statement about anybody this batch of `aliases_staged` connects, in components up to `users_max`."""
-        return self._rows_of("touched_aliases", {"batch": batch, "users_max": users_max})
+        return self.rows(sql_file("touched_aliases"), {"batch": batch, "users_max": users_max})
 
     def frozen_aliases(self, batch: str, users_max: int) -> list[tuple[str, str, str]]:
         """(workspace, user, component) of this batch of `aliases_staged`, in components of more than `users_max`."""
-        rows = self._rows_of("frozen_aliases", {"batch": batch, "users_max": users_max})
+        rows = self.rows(sql_file("frozen_aliases"), {"batch": batch, "users_max": users_max})
         return [(row["workspace"], row["user_id"], row["component"]) for row in rows]
+
+    def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The answer to a question of our own, which may be large."""
+        limits = {"max_result_bytes": str(OWN_BYTES_MAX), "result_overflow_mode": "throw"}
+        lines = self._read(sql, params, {**_READ, **limits}, "JSONEachRow").splitlines()
+        return [msgspec.json.decode(line) for line in lines]
 
     def query(
         self,
@@ -171,12 +178,6 @@ class Warehouse:
         """Let go of every connection."""
         self._handles.close()
 
-    def _rows_of(self, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The answer to a question of our own that may be large."""
-        limits = {"max_result_bytes": str(CLOSURE_BYTES_MAX), "result_overflow_mode": "throw"}
-        lines = self._read(_sql(name), params, {**_READ, **limits}, "JSONEachRow").splitlines()
-        return [msgspec.json.decode(line) for line in lines]
-
     def _own(self, sql: str, params: Mapping[str, Any]) -> list[list[Any]]:
         return self.query(sql, params, readonly=False).rows
 
@@ -210,7 +211,8 @@ def open_warehouse(url: str, *, password: str = "") -> Warehouse:
     return Warehouse(Handles(parse(url), password))
 
 
-def _sql(name: str) -> str:
+def sql_file(name: str) -> str:
+    """The text of a question, by its file's name."""
     return files(__package__).joinpath("sql", f"{name}.sql").read_text()
 
 

@@ -1,0 +1,143 @@
+"""Everything the warehouse has of some users: found, counted, and removed for good; it must not know why.
+
+Names never stand in SQL: they are inserted into tables that live in memory, and every statement refers to those. So no
+query log and no `mutation_*.txt` holds one. Each method may be run again; what is gone is not found.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from pipeline.warehouse.client import Warehouse, sql_file
+from pipeline.warehouse.errors import WarehouseUnavailable
+
+_STAGES = {
+    "erasing_users": "workspace String, user_id String, person_id UUID",
+    "erasing_devices": "workspace String, device String",
+    "erasing_rows": "workspace String, device String, day Date, event_id String",
+    "erasing_letters": "id String",
+}
+_USER = "(workspace, user_id) IN (SELECT workspace, user_id FROM erasing_users)"
+_PERSON = "person_id IN (SELECT person_id FROM erasing_users)"
+_DEVICE = "(workspace, device) IN (SELECT workspace, device FROM erasing_devices)"
+# Older versions of a row may have been somebody else's: all go by key. Where only an older one was hers, that goes.
+_ROW = "(workspace, device, day, event_id) IN (SELECT workspace, device, day, event_id FROM erasing_rows)"
+_EVENT = "(workspace, device, event_id) IN (SELECT workspace, device, event_id FROM erasing_rows)"
+CONDITIONS: Mapping[str, str] = {
+    "action_log": f"{_DEVICE} OR {_ROW} OR {_PERSON}",
+    "identity_facts": f"{_DEVICE} OR {_USER}",
+    "identity_links": f"{_DEVICE} OR {_PERSON} OR {_EVENT}",
+    "person_devices": f"{_DEVICE} OR {_PERSON}",
+    "alias_statements": f"{_USER} OR {_USER.replace('(workspace, user_id) IN', '(workspace, previous_id) IN')}",
+    "person_merges": _USER,
+    "merge_components": _USER,
+    "merged_persons": f"{_PERSON} OR {_PERSON.replace('person_id IN', 'canonical_id IN', 1)}",
+    "dead_letters": "id IN (SELECT id FROM erasing_letters)",
+}
+_STAGED = ("links_staged", "aliases_staged")
+_PURGED_WITHIN_S = 120
+_LOOK_AGAIN_S = 0.5
+
+
+class WarehouseErasure:
+    """One erasure, from `find` to `finish`. Blocks. Nothing may insert meanwhile."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def find(self, workspace: str, user_id: str, person_id: str) -> None:
+        """This user and everybody who is the same person by alias, their rows, and devices where nobody else signed in.
+
+        For a device that is nobody's, its own person, and a user ID that no user can have.
+        """
+        self.finish()
+        for table, columns in _STAGES.items():
+            self._warehouse.command(f"CREATE TABLE {table} ({columns}) ENGINE = Memory")
+        self._insert("erasing_users", [{"workspace": workspace, "user_id": user_id, "person_id": person_id}])
+        for name in ("users", "devices", "rows"):
+            self._warehouse.command(sql_file(f"erase/find_{name}"))
+
+    def users(self) -> list[tuple[str, str]]:
+        """(user ID, person ID) of everybody who goes."""
+        return [(user, person) for user, person in self._ask("SELECT user_id, toString(person_id) FROM erasing_users")]
+
+    def devices(self) -> list[str]:
+        """Devices that go whole."""
+        return [row[0] for row in self._ask("SELECT device FROM erasing_devices")]
+
+    def rows(self) -> list[tuple[str, str]]:
+        """(device, event ID) of actions on devices that others use too."""
+        shared = f"SELECT device, event_id FROM erasing_rows WHERE NOT ({_DEVICE})"  # noqa: S608
+        return [(device, event) for device, event in self._ask(shared)]
+
+    def spans(self) -> list[dict[str, str]]:
+        """Stretches (`device`, `since`, `until`) of devices that others use too in which all actions are theirs."""
+        return self._warehouse.rows(sql_file("erase/spans"))
+
+    def logins(self) -> list[dict[str, Any]]:
+        """Her logins on devices that others use too, with the fields of a hit that are nobody's, and the version."""
+        return self._warehouse.rows(sql_file("erase/logins"))
+
+    def letters(self) -> Iterable[tuple[str, str, str]]:
+        """(id, payload, detail) of every dead letter."""
+        for row in self._warehouse.rows("SELECT DISTINCT id, payload, detail FROM dead_letters"):
+            yield row["id"], row["payload"], row["detail"]
+
+    def mark_letters(self, ids: Iterable[str]) -> None:
+        """These dead letters go too."""
+        self._insert("erasing_letters", [{"id": name} for name in ids])
+
+    def insert(self, table: str, rows: Sequence[Any]) -> None:
+        """Rows that stay: stubs and suppressions."""
+        self._insert(table, rows)
+
+    def erase(self) -> dict[str, int]:
+        """Remove it from every table; how many row versions went, by table."""
+        gone = {}
+        for table, condition in CONDITIONS.items():
+            gone[table] = int(self._ask(f"SELECT count() FROM {table} WHERE {condition}")[0][0])  # noqa: S608
+            if gone[table]:
+                self._warehouse.command(
+                    f"ALTER TABLE {table} DELETE WHERE {condition} "
+                    "SETTINGS mutations_sync = 2, allow_nondeterministic_mutations = 1"
+                )
+        for table in _STAGED:
+            self._warehouse.command(f"TRUNCATE TABLE {table}")
+        self._warehouse.command("SYSTEM RELOAD DICTIONARY canonical_persons")
+        return gone
+
+    def purge(self) -> None:
+        """Wait until no file holds what was removed: a server keeps replaced parts for eight minutes."""
+        tables = (*CONDITIONS, *_STAGED)
+        for table in tables:
+            self._warehouse.command(f"ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 1")
+        try:
+            self._wait_for_parts(tables)
+        finally:
+            for table in tables:
+                self._warehouse.command(f"ALTER TABLE {table} RESET SETTING old_parts_lifetime")
+
+    def finish(self) -> None:
+        """Forget the names that were looked for."""
+        for table in _STAGES:
+            self._warehouse.command(f"DROP TABLE IF EXISTS {table} SYNC")
+
+    def _wait_for_parts(self, tables: Sequence[str]) -> None:
+        left = (
+            "SELECT count() FROM system.parts "
+            "WHERE database = currentDatabase() AND NOT active AND has({t:Array(String)}, table)"
+        )
+        deadline_s = time.monotonic() + _PURGED_WITHIN_S
+        while self._ask(left, {"t": list(tables)})[0][0]:
+            if time.monotonic() > deadline_s:
+                raise WarehouseUnavailable(f"replaced parts are still on disk after {_PURGED_WITHIN_S} s")
+            time.sleep(_LOOK_AGAIN_S)
+
+    def _ask(self, sql: str, params: Mapping[str, Any] | None = None) -> list[list[Any]]:
+        return self._warehouse.query(sql, params, readonly=False, rows_max=10_000_000, seconds_max=600).rows
+
+    def _insert(self, table: str, rows: Sequence[Any]) -> None:
+        if rows:
+            self._warehouse.insert_rows(table, b"\n".join(map(msgspec.json.encode, rows)))

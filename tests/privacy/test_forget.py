@@ -1,0 +1,153 @@
+"""Somebody forgotten is in no byte of the data directory, comes back by no replay, and leaves nothing to anybody."""
+
+import base64
+import json
+import shutil
+import sqlite3
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.deadline import wait_until
+from tests.support.deployment import Embedded
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+NOW_MS = int(time.time() * 1_000) - 3_600_000
+ROWS = """
+    SELECT event_id, toString(person_id), attribution FROM actions
+    WHERE startsWith(event_id, {tablet:String}) ORDER BY event_id
+"""
+
+
+def page(device: str, number: int, minute: float, **more: Any) -> dict[str, Any]:
+    at = NOW_MS + int(minute * 60_000)
+    return {"type": "page", "event_id": f"{device}-{number}", "anonymous_id": device, "ts": at, **more}
+
+
+def login(device: str, number: int, minute: float, user: str) -> dict[str, Any]:
+    return {**page(device, number, minute), "type": "identify", "user_id": user}
+
+
+def logout(device: str, number: int, minute: float) -> dict[str, Any]:
+    return {**page(device, number, minute), "type": "logout"}
+
+
+class Story:
+    """She has a laptop and, under another user ID, a phone of her own; the tablet Bob uses too."""
+
+    def __init__(self, up: Embedded, canary: str, tablet: str) -> None:
+        self.up, self.canary, self.tablet = up, canary, tablet
+        self.her, self.her_too = f"{canary}-ada", f"{canary}-ada@home"
+        laptop, phone, secret = f"{canary}-laptop", f"{canary}-phone", {"url": f"https://shop.example/{canary}"}
+        self.history = [
+            page(laptop, 1, 0, **secret), login(laptop, 2, 1, self.her), page(laptop, 3, 2),
+            page(phone, 1, 3), login(phone, 2, 4, self.her_too),
+            page(tablet, 1, 10, **secret), login(tablet, 2, 11, self.her), page(tablet, 3, 12, **secret),
+            logout(tablet, 4, 13), page(tablet, 5, 20), login(tablet, 6, 21, "bob"), page(tablet, 7, 22),
+            logout(tablet, 8, 23),
+        ]  # fmt: skip
+        self.send(*self.history)
+        assert 0 == up.seamline("alias", self.her, self.her_too).returncode
+
+    def send(self, *hits: dict[str, Any]) -> None:
+        """And wait until a hit sent after them can be seen."""
+        mark = f"mark-{time.monotonic_ns()}"
+        body = json.dumps([*hits, page(mark, 1, 50)]).encode()
+        with urllib.request.urlopen(f"{self.up.url}/v1/hits?key=demo", body, timeout=10) as reply:
+            assert [] == json.loads(reply.read())["rejected"]
+        wait_until(lambda: [f"{mark}-1"] in self.up.query("SELECT event_id FROM actions"), 30)
+
+    def rows(self) -> list[list[Any]]:
+        """What was done on the tablet."""
+        return self.up.query(ROWS, {"tablet": self.tablet})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("forget")
+
+
+@pytest.fixture(scope="module")
+def up(folder: Path) -> Iterator[Embedded]:
+    """One for all: each test has a person and devices of its own."""
+    deployment = Embedded(folder)
+    deployment.start()
+    yield deployment
+    deployment.stop()
+
+
+def holders(folder: Path, canary: str) -> list[str]:
+    """Files that hold the canary, as it is or as base64."""
+    forms = [canary.encode(), *(base64.b64encode(b"x" * pad + canary.encode())[4:-4] for pad in range(3))]
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return [str(file) for file in files if any(form in file.read_bytes() for form in forms)]
+
+
+def test_no_file_holds_her_and_nobody_inherits(up: Embedded, folder: Path) -> None:
+    """Devices of hers alone go whole, aliases with them; on the tablet only the others' rows are left, as they were.
+
+    Sent again by a client that still has them, her hits are not taken: not those with her name, and not those without.
+    """
+    story = Story(up, "canary7f3a", "family-tablet")
+    before = [row for row in story.rows() if row[0][-1] in "45678"]
+    assert holders(folder, story.canary)
+
+    done = up.seamline("forget", story.her)
+    assert (0, "") == (done.returncode, done.stderr)
+    certificate = json.loads(done.stdout)
+    assert story.canary not in done.stdout
+    assert (2, 2, 1) == (certificate["users"], certificate["devices"], certificate["stubs"])
+    assert [] == holders(folder, story.canary)
+    assert before == story.rows()
+    for user in (story.her, story.her_too):
+        assert 1 == up.seamline("export", user).returncode
+
+    story.send(*story.history)
+    assert before == story.rows()
+    assert [] == holders(folder, story.canary)
+
+
+def test_a_replay_from_nought_revives_nothing(up: Embedded, folder: Path) -> None:
+    """The log itself was rewritten: read again into an empty warehouse, it gives what is there now. Her time on the
+    tablet stays hers, though nobody knows who that was: nobody else is given it."""
+    story = Story(up, "canary51bd", "shared-tablet")
+    assert 0 == up.seamline("forget", story.her).returncode
+    after = story.rows()
+    up.stop_stage("up")
+    shutil.rmtree(folder / "data" / "warehouse")
+    with closing(sqlite3.connect(folder / "data" / "log" / "log.db")) as log, log:
+        log.execute("DELETE FROM positions")
+        log.execute("DELETE FROM device_states")
+    up.start_stage("up")
+    wait_until(lambda: story.rows() == after, 60)
+    assert [] == holders(folder, story.canary)
+
+    story.send(page(story.tablet, 9, 12.5), page(story.tablet, 10, 20.5))
+    assert {f"{story.tablet}-10": "anonymous"} == {row[0]: row[2] for row in story.rows() if row not in after}
+
+
+def test_a_device_that_nobody_signed_in_on(up: Embedded, folder: Path) -> None:
+    """By its anonymous ID. Where others sign in, only what was nobody's goes."""
+    story = Story(up, "canary9c2e", "library-tablet")
+    story.send(page("loner-canary", 1, 30))
+    assert 0 == up.seamline("forget", "loner-canary", "--device").returncode
+    assert [] == holders(folder, "loner-canary")
+    assert 8 == len(story.rows())
+
+    assert 0 == up.seamline("forget", story.tablet, "--device").returncode
+    assert {"backfilled", "identified", "carried"} >= {row[2] for row in story.rows()}
+
+
+def test_somebody_who_was_never_here(up: Embedded) -> None:
+    """Is suppressed all the same, and nobody loses anything."""
+    story = Story(up, "canary0a44", "school-tablet")
+    before = story.rows()
+    done = up.seamline("forget", "never-seen")
+
+    assert (0, 0) == (done.returncode, sum(json.loads(done.stdout)["row_versions"].values()))
+    assert before == story.rows()
