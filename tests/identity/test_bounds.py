@@ -56,7 +56,8 @@ def _records(heads: Sequence[HitHead], size: int) -> Iterator[Sequence[HitHead]]
 
 
 class Run:
-    """The stitcher over records, each a checkpoint: states are kept as bytes, as a store would keep them."""
+    """The stitcher over records. States are kept as bytes, as a store would keep them; that of the hot cookie stays in
+    memory and is written with every tenth record, as a busy device is between checkpoints."""
 
     def __init__(self) -> None:
         self.states: dict[Key, bytes] = {}
@@ -75,13 +76,19 @@ class Run:
             stitched = stitch(heads, devices, POLICY, Stamp(version, log_ms or ms_of(heads[-1].ts)))
             for key in stitched.dirty:
                 devices[key].settle(version - 1)
-                self.states[key] = encode(devices[key])
-                self.largest = max(self.largest, len(self.states[key]))
+                if key != HOT or version % 10 == 0:
+                    self._keep(key, devices[key])
             hot = {HOT: devices[HOT]} if HOT in devices else hot
             self.placed |= {head.event_id: placed for head, placed in zip(heads, stitched.placed, strict=True)}
             self.links += stitched.links
             self.seconds.append(time.process_time() - began)
+        for key, device in hot.items():
+            self._keep(key, device)
         return self
+
+    def _keep(self, key: Key, device: Device) -> None:
+        self.states[key] = encode(device)
+        self.largest = max(self.largest, len(self.states[key]))
 
     @property
     def twice(self) -> float:
