@@ -32,6 +32,7 @@ class Hit(Struct, kw_only=True, omit_defaults=True):
     name: str = ""
     anonymous_id: Id = ""
     user_id: Id = ""
+    former_id: Annotated[Id, Meta(description="the user under the key before, while a site changes keys")] = ""
     holds: Annotated[bool, Meta(description="a login that persists on the client until a sent logout")] = False
     logout: Annotated[bool, Meta(description="this hit ends the device's identity (reset)")] = False
     url: str = ""

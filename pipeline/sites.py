@@ -97,10 +97,16 @@ def _digest(key: str) -> bytes:
 # --- the file's shape ------------------------------------------------------------------------------------------------
 
 
+class _KeyEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    key_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,16}$")]
+    key_file: str
+
+
 class _PseudonymsEntry(Struct, frozen=True, forbid_unknown_fields=True):
     key_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,16}$")]
     key_file: str
     fields: tuple[Literal["user_id", "anonymous_id"], ...] = ("user_id",)
+    previous: _KeyEntry | None = None  # the key before, while both live
 
 
 class _PolicyEntry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -215,15 +221,25 @@ def _policy(entry: _PolicyEntry, index: int, read_key: Callable[[str], bytes]) -
 
 
 def _pseudonyms(entry: _PseudonymsEntry, index: int, read_key: Callable[[str], bytes]) -> Pseudonyms:
-    """The key's bytes are all of the file but white space around them."""
-    place = f"$.sites[{index}].policy.pseudonyms.key_file"
+    place, fields = f"$.sites[{index}].policy.pseudonyms", frozenset(entry.fields)
+    previous = None
+    if entry.previous is not None:
+        if entry.previous.key_id == entry.key_id:
+            raise SitesError(f"expected another key_id than the new key's - at `{place}.previous.key_id`")
+        key = _key(entry.previous.key_file, f"{place}.previous.key_file", read_key)
+        previous = Pseudonyms(entry.previous.key_id, key, fields)
+    return Pseudonyms(entry.key_id, _key(entry.key_file, f"{place}.key_file", read_key), fields, previous)
+
+
+def _key(path: str, place: str, read_key: Callable[[str], bytes]) -> bytes:
+    """All of the file but white space around it."""
     try:
-        key = read_key(entry.key_file).strip()
+        key = read_key(path).strip()
     except OSError as error:
-        raise SitesError(f"cannot read {entry.key_file}: {error.strerror} - at `{place}`") from None
+        raise SitesError(f"cannot read {path}: {error.strerror} - at `{place}`") from None
     if len(key) < KEY_BYTES_MIN:
         raise SitesError(f"expected a key of at least {KEY_BYTES_MIN} bytes - at `{place}`")
-    return Pseudonyms(entry.key_id, key, frozenset(entry.fields))
+    return key
 
 
 def _stored(key: str) -> bytes:

@@ -17,6 +17,7 @@ from pipeline.ingest.cors import cors_headers, preflight_headers
 from pipeline.ingest.counts import Counts
 from pipeline.ingest.metrics import CONTENT_TYPE, IngestCollector, exposition
 from pipeline.ingest.publisher import Publisher
+from pipeline.ingest.renames import Renames
 from pipeline.ingest.script.serving import script_reply
 from pipeline.ingest.user_agent import UserAgents
 from pipeline.limits import (
@@ -65,6 +66,7 @@ class IngestApp:
     ) -> None:
         self.counts = Counts()
         self._suppression = Suppression()
+        self._renames = Renames()
         self._sites, self._settings, self._now_ms = sites, settings, now_ms
         self._proxies = Proxies(settings.trusted_proxies)
         self._agents = UserAgents()
@@ -174,11 +176,13 @@ class IngestApp:
             return _refusal(500, "a fault of ours, counted and logged")
         self.counts.add(protocol.name, outcome.counts)
         hits, aliases = self._kept(protocol, outcome)
+        renames = self._renames.of(hits)
         if hits or aliases:
-            fate = await self._publisher.publish(hits, aliases)
+            fate = await self._publisher.publish(hits, [*aliases, *renames])
             if fate:
                 self.counts.add_hits(protocol.name, hits, "shed", fate)
                 return _refusal(503, f"try again: {fate}", _RETRY)
+            self._renames.stated(renames)
             self.counts.add_hits(protocol.name, hits, "accepted")
         return outcome.reply
 

@@ -3,10 +3,12 @@
 from msgspec import Struct
 
 from pipeline.identity.ids import legal_id
+from pipeline.limits import TIME_MIN_MS
 from pipeline.model import Alias, Hit
 from pipeline.protocols.hits import Source
 from pipeline.protocols.pseudonyms import pseudonym
 from pipeline.protocols.request import Count
+from pipeline.times import iso
 
 
 class Claim(Struct, frozen=True):
@@ -15,6 +17,21 @@ class Claim(Struct, frozen=True):
     user_id: str
     previous_id: str
     secret: bool = False
+
+
+def renaming(hit: Hit) -> Alias:
+    """That a user's names under two keys are one person: the same statement whoever makes it, whenever."""
+    return Alias(
+        workspace=hit.workspace,
+        site_id=hit.site_id,
+        event_id=hit.user_id,
+        ts=iso(TIME_MIN_MS),
+        received_at=hit.received_at,
+        user_id=hit.user_id,
+        previous_id=hit.former_id,
+        authority="secret",
+        protocol=hit.protocol,
+    )
 
 
 def statement(claim: Claim, hit: Hit, source: Source, counts: list[Count]) -> list[Alias]:

@@ -12,7 +12,7 @@ from pipeline.protocols.addresses import truncated
 from pipeline.protocols.campaigns import NO_CAMPAIGN, Campaign, campaign_in
 from pipeline.protocols.clock import event_time
 from pipeline.protocols.event_ids import content_id
-from pipeline.protocols.pseudonyms import pseudonym
+from pipeline.protocols.pseudonyms import former_id, pseudonym
 from pipeline.protocols.request import Agent, Count, Request
 from pipeline.sites import Site
 from pipeline.times import iso
@@ -64,8 +64,10 @@ def to_hit(draft: Draft, source: Source, counts: list[Count]) -> Hit:
     request, site, agent = source.request, source.site, source.agent
     anonymous_id = _id(draft.anonymous_id, "anonymous_id", site, counts)
     user_id = _id(draft.user_id, "user_id", site, counts)
+    former = ""
     if (keys := site.policy.pseudonyms) is not None:  # checked before: a pseudonym of `null` would look like an ID
         anonymous_id = pseudonym(keys, site.workspace, "anonymous_id", anonymous_id)
+        former = former_id(keys, site.workspace, user_id)
         user_id = pseudonym(keys, site.workspace, "user_id", user_id)
     event_id = draft.event_id or (
         content_id(site.site_id, draft.content, draft.occurrence) if draft.content else request.new_id()
@@ -86,6 +88,7 @@ def to_hit(draft: Draft, source: Source, counts: list[Count]) -> Hit:
         name=draft.name,
         anonymous_id=anonymous_id,
         user_id=user_id,
+        former_id=former,
         holds=draft.holds and not draft.logout and user_id != "",
         logout=draft.logout,
         url=draft.url,

@@ -14,11 +14,13 @@ _DOMAIN = b"seamline/pseudonym/1"
 
 class Pseudonyms(Struct, frozen=True):
     """A key with its public name, and the fields it hides. The name is part of every pseudonym, so that keys can
-    change."""
+    change: `previous` is the key before, for as long as it lives, so that a user's old name and new one can be joined.
+    """
 
     key_id: str
     key: bytes
     fields: frozenset[str] = frozenset({"user_id"})
+    previous: "Pseudonyms | None" = None
 
     def __repr__(self) -> str:
         """Without the key: settings and errors are printed."""
@@ -33,6 +35,13 @@ def pseudonym(keys: Pseudonyms | None, workspace: str, which: PseudonymField, va
     if keys is None or not value or which not in keys.fields:
         return value
     return _signed(keys.key_id, keys.key, workspace, which, value)
+
+
+def former_id(keys: Pseudonyms | None, workspace: str, user_id: str) -> str:
+    """What the user went by under the key before; "" where there is none."""
+    if keys is None or keys.previous is None or "user_id" not in keys.fields:
+        return ""
+    return pseudonym(keys.previous, workspace, "user_id", user_id)
 
 
 @lru_cache(maxsize=16_384)

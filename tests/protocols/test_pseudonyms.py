@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.protocols.aliases import renaming
 from pipeline.protocols.pseudonyms import Pseudonyms, pseudonym
 from pipeline.sites import Sites, SitesError, parse_sites
 from tests.protocols.build import NOW_MS, SECRET, TOKEN, UUID, answer, request
@@ -63,6 +64,33 @@ def test_an_alias_joins_pseudonyms() -> None:
     [alias] = answer(request("POST", "/v1/alias", "", json.dumps(message).encode()), _sites()).aliases
 
     assert [_by_hand("shop", "user_id", user) for user in (USER, "alice")] == [alias.user_id, alias.previous_id]
+
+
+def test_a_user_is_joined_to_who_they_were_under_the_key_before() -> None:
+    """While both keys live; by a statement that is the same whoever makes it, so that repeating it adds nothing."""
+    keys = {"/run/new": KEY, "/run/old": b"f" * 32}
+    policy = {"key_id": "k1", "key_file": "/run/new", "previous": {"key_id": "k0", "key_file": "/run/old"}}
+    entry = {
+        "workspace": "shop",
+        "site": "web",
+        "native": {"page_keys": ["page-key"]},
+        "policy": {"pseudonyms": policy},
+    }
+    sites = parse_sites({"sites": [entry]}, keys.__getitem__)
+    old = pseudonym(Pseudonyms("k0", b"f" * 32), "shop", "user_id", USER)
+    body = json.dumps({"type": "identify", "user_id": USER, "anonymous_id": "laptop"}).encode()
+    named, again = (answer(request("POST", "/v1/hits", "key=page-key", body), sites).hits[0] for _ in range(2))
+
+    assert (old, _by_hand("shop", "user_id", USER)) == (named.former_id, named.user_id)
+    assert renaming(named) == renaming(again)
+    assert (named.user_id, old, "secret") == (
+        renaming(named).user_id,
+        renaming(named).previous_id,
+        renaming(named).authority,
+    )
+    with pytest.raises(SitesError, match="another key_id"):
+        policy["previous"] = {"key_id": "k1", "key_file": "/run/old"}
+        parse_sites({"sites": [entry]}, keys.__getitem__)
 
 
 def test_an_illegal_id_gets_no_pseudonym() -> None:
