@@ -110,6 +110,11 @@ class _Staged:
         self._by_name: dict[str, Stage] = {}
 
     @property
+    def environ(self) -> Mapping[str, str]:
+        """Its settings."""
+        return self._environ
+
+    @property
     def stages(self) -> Sequence[str]:
         return tuple(self._by_name)
 
