@@ -6,10 +6,10 @@ STAMP  := $(VENV)/.installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test fuzz lint format bench schemas lock clean
+.PHONY: help setup run up test fuzz lint format bench bench-aliases schemas lock clean
 
 help: ## this page
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## a virtual environment in .venv with the locked dependencies and `.venv/bin/seamline`
 
@@ -40,6 +40,9 @@ format: setup ## let ruff put the code in order
 
 bench: setup ## first figures: ingest, stitch, sink, and `seamline up` end to end
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-aliases: setup ## one workspace of ten million aliases: rate, memory, reload, price of a report (a quarter of an hour)
+	@$(BIN)/python -m tests.benchmarks.aliases
 
 schemas: setup ## regenerate schemas/*.schema.json from pipeline/model.py
 	@$(BIN)/python -m pipeline.schema schemas
