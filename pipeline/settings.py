@@ -54,6 +54,7 @@ class WarehouseSettings(Struct, frozen=True):
 
     url: str
     password: str
+    retention_days: Mapping[str, int] = {}  # by table; 0 keeps for ever
 
     def __repr__(self) -> str:
         return f"WarehouseSettings(url={self.url!r}, password={'***' if self.password else ''!r})"
@@ -97,6 +98,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("WAREHOUSE", value.warehouse_url, "chdb://{data}/warehouse", "where the rows go"),
     Setting("WAREHOUSE_PASSWORD_FILE", value.path, "", "a file with the ClickHouse password"),
+    Setting("RETENTION_DAYS", value.whole(0, 36_500), "0", "how long actions, facts and links are kept; 0 for ever"),
+    Setting("DEAD_LETTERS_DAYS", value.whole(0, 36_500), "90", "how long dead letters are kept; 0 for ever"),
     Setting("SITES", value.path, "", "the sites file (YAML); without one, a demo site"),
     Setting("ERASURE_KEY_FILE", value.path, "{data}/erasure.key", "the key of erased persons' hashes; made if missing"),
     Setting("HOST", value.name, "127.0.0.1", "the address to listen on; 0.0.0.0 for all"),
@@ -186,7 +189,14 @@ def _assemble(v: dict[str, Any], password: str, sites: Sites, shown: tuple[tuple
             body_deadline_ms=v["BODY_DEADLINE_MS"],
             drain_ms=v["DRAIN_MS"],
         ),
-        warehouse=WarehouseSettings(url=v["WAREHOUSE"], password=password),
+        warehouse=WarehouseSettings(
+            url=v["WAREHOUSE"],
+            password=password,
+            retention_days={
+                **dict.fromkeys(("action_log", "identity_facts", "identity_links"), v["RETENTION_DAYS"]),
+                "dead_letters": v["DEAD_LETTERS_DAYS"],
+            },
+        ),
         stitch=StitchSettings(v["LOOKBACK_DAYS"] * limits.DAY_MS, v["USERS_PER_DEVICE_MAX"], v["INSTANCE"] or ""),
         sites=sites,
         shown=shown,

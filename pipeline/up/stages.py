@@ -29,6 +29,7 @@ from pipeline.up.front import Front, Mounts
 from pipeline.up.query_socket import Answer, QuerySocket
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.migrate import migrate
+from pipeline.warehouse.retention import set_retention
 
 _PARTITIONS = 1  # one process stitches: more would only make smaller records
 _LOOK_AGAIN_S = 0.05
@@ -107,6 +108,7 @@ async def stages(settings: Settings, mounts: Mounts | None = None) -> AsyncItera
 def _open_warehouse(settings: Settings) -> Warehouse:
     warehouse = open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
     migrate(warehouse)
+    set_retention(warehouse, settings.warehouse.retention_days)
     return warehouse
 
 

@@ -1,4 +1,4 @@
-"""One workspace of many aliases: how fast they are worked through, what holding them costs, what a report pays for them.
+"""One workspace of many aliases: how fast they are worked through, what holding them costs, what a report pays.
 
 Statements go through the real sink, a flush of FLUSH at a time.
 """
@@ -26,8 +26,8 @@ FLUSH, PER_RECORD = 50_000, 2_000
 ROWS = 5_000_000  # of the report
 START_MS = 1_770_000_000_000
 _FILL = """
-    INSERT INTO action_log
-        (workspace, site_id, event_id, ts, received_at, device, day, anonymous_id, user_id, person_id, attribution, version)
+    INSERT INTO action_log (workspace, site_id, event_id, ts, received_at, device, day, anonymous_id, user_id,
+                            person_id, attribution, version)
     SELECT 'shop', 'www', toString(number), toDateTime64('2026-09-01', 3) + number % 86400, now64(3),
         concat('d:', toString(number % 500000)), '2026-09-01', toString(number % 500000), '',
         (SELECT groupArray(person_id) FROM (SELECT person_id FROM person_merges LIMIT 1000))[number % 1000 + 1],
