@@ -10,11 +10,12 @@ from pipeline.log.partition import alias_partition_of
 from pipeline.log.port import ALIASES, Append, Log, LogUnavailable
 from pipeline.model import ALIAS_SCHEMA, Alias
 from pipeline.privacy.forget import Holder, Request, forget
+from pipeline.restitching import Restitched
 from pipeline.settings import Settings
 from pipeline.up.query_socket import NobodyListens, tell
 
-_FORGET_SECONDS_MAX = 600  # replaced files stay on disk for a minute, and a large log takes its time
-_NOT_ON_KAFKA = "forget works on `seamline up` alone so far: on Kafka nothing was changed"
+_LONG_SECONDS_MAX = 3_600  # replaced files stay on disk for a minute, and a large log or table takes its time
+_NOT_ON_KAFKA = "{} works on `seamline up` alone so far: on Kafka nothing was changed"
 Order = Callable[[Any], Awaitable[dict[str, Any]]]
 
 
@@ -22,7 +23,7 @@ class OrderRefused(Exception):
     """Nobody is there to take it, or they said no: in words for people."""
 
 
-def orders(log: Log, holder: Holder) -> dict[str, Order]:
+def orders(log: Log, holder: Holder, restitch: Callable[[], Awaitable[Restitched]]) -> dict[str, Order]:
     """What a running `up` does for others, by name."""
     one_at_a_time = asyncio.Lock()
 
@@ -35,7 +36,11 @@ def orders(log: Log, holder: Holder) -> dict[str, Order]:
             certificate = await forget(holder, msgspec.convert(arguments, Request))
         return dict(msgspec.to_builtins(certificate))
 
-    return {"alias": alias, "forget": forget_one}
+    async def restitch_all(_: Any) -> dict[str, Any]:
+        async with one_at_a_time:
+            return dict(msgspec.to_builtins(await restitch()))
+
+    return {"alias": alias, "forget": forget_one, "restitch": restitch_all}
 
 
 async def append(log: Log, statement: Alias) -> None:
@@ -56,8 +61,15 @@ def state(settings: Settings, statement: Alias) -> None:
 def forget_them(settings: Settings, request: Request) -> Mapping[str, Any]:
     """Have a running `up` forget somebody; the certificate. Raises OrderRefused."""
     if settings.log.brokers:
-        raise OrderRefused(_NOT_ON_KAFKA)
-    return _tell(settings, "forget", request, _FORGET_SECONDS_MAX)
+        raise OrderRefused(_NOT_ON_KAFKA.format("forget"))
+    return _tell(settings, "forget", request, _LONG_SECONDS_MAX)
+
+
+def restitch_all(settings: Settings) -> Mapping[str, Any]:
+    """Have a running `up` give every row its person anew; what changed. Raises OrderRefused."""
+    if settings.log.brokers:
+        raise OrderRefused(_NOT_ON_KAFKA.format("restitch"))
+    return _tell(settings, "restitch", {}, _LONG_SECONDS_MAX)
 
 
 def _tell(settings: Settings, order: str, arguments: Any, seconds_max: float = 60) -> Mapping[str, Any]:

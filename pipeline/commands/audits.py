@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 
 def add(words: Words) -> None:
-    """`audit`, `explain`."""
+    """`audit`, `restitch`, `explain`."""
     audit = words.add("audit", _audit, "work out every attribution once more from the facts, and compare", "data")
     audit.add_argument("--workspace", default="", help="only this one (default: all)")
     audit.add_argument("--policy", metavar="FILE", help="say instead what this policy (YAML) would change")
     audit.add_argument("--json", action="store_true", help="one JSON object")
+    words.add(
+        "restitch", _restitch, "give every row its person by the policy now in force, and print what changed", "data"
+    )
     explain = words.add("explain", _explain, "why an action belongs to whom it does, and to whom it did", "data")
     explain.add_argument("event_id")
     explain.add_argument("--workspace", default="", help="only this one (default: all)")
@@ -68,6 +71,18 @@ def _effect(ask: "Questions", policy: "AuditPolicy", arguments: argparse.Namespa
 
     found = effect(ask, policy, arguments.workspace)
     _print(found, told.effect(found), arguments.json)
+    return 0
+
+
+def _restitch(_: argparse.Namespace, settings: Settings) -> int:
+    """0: every row is as the facts have it. 1: why not."""
+    from pipeline.orders import OrderRefused, restitch_all
+
+    try:
+        print(json.dumps(restitch_all(settings)))
+    except OrderRefused as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import structs
 
+from pipeline.audit.policy import AuditPolicy
 from pipeline.identity.policy import Policy
 from pipeline.ingest.app import IngestApp
 from pipeline.ingest.server import serving
@@ -22,6 +23,7 @@ from pipeline.orders import orders
 from pipeline.privacy.forget import Holder, load_suppression
 from pipeline.privacy.keys import erasure_key
 from pipeline.questions import answer
+from pipeline.restitching import Restitched, restitch
 from pipeline.settings import Settings
 from pipeline.sink.sink import Sink
 from pipeline.stitch.local import LocalStitch
@@ -50,12 +52,13 @@ class Stages:
         self.log = log
         self.ingest = ingest
         self.url = url
-        self._warehouse = warehouse
+        self.epoch = 0  # of the log, for whoever stitches next
+        self.warehouse = warehouse
         self.failed: asyncio.Event = asyncio.Event()
 
     async def query(self, sql: str, parameters: Mapping[str, Any]) -> Answer:
         """Ask the warehouse; a refusal is an answer."""
-        return await asyncio.to_thread(answer, self._warehouse, sql, parameters)
+        return await asyncio.to_thread(answer, self.warehouse, sql, parameters)
 
     async def settled(self) -> bool:
         """Whether everything acknowledged so far is visible."""
@@ -79,24 +82,24 @@ async def stages(settings: Settings, mounts: Mounts | None = None) -> AsyncItera
         stack.push_async_callback(log.close)
         warehouse = await asyncio.to_thread(_open_warehouse, settings)
         stack.callback(warehouse.close)
-        epoch = await asyncio.to_thread(warehouse.register_log, log.log_id, HITS)
         policy = Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max)
         ingest = IngestApp(settings.sites, log, settings.ingest)
         key = erasure_key(settings.erasure_key)
         ingest.suppress(await asyncio.to_thread(load_suppression, warehouse, key))
         running = Stages(log, warehouse, ingest, "")
+        running.epoch = await asyncio.to_thread(warehouse.register_log, log.log_id, HITS)
         sink = Stage("sink", lambda: Sink(log, warehouse).run, running.failed)
-        stitch = Stage("stitch", lambda: LocalStitch(log, policy, epoch).run, running.failed)
+        stitch = Stage("stitch", lambda: LocalStitch(log, policy, running.epoch).run, running.failed)
         await stack.enter_async_context(sink.running())
         await stack.enter_async_context(stitch.running())
         housekeeping = asyncio.create_task(_expire(log))
         stack.callback(housekeeping.cancel)
         await ingest.start()
         stack.push_async_callback(ingest.stop)
-        holder = Holder(log, warehouse, key, ingest.suppress, partial(_still, running, stitch, sink))
-        questions = QuerySocket(
-            settings.data, lambda sql, parameters: answer(warehouse, sql, parameters), orders(log, holder)
-        )
+        still = partial(_still, running, stitch, sink)
+        holder = Holder(log, warehouse, key, ingest.suppress, still)
+        given = orders(log, holder, partial(_restitch, running, policy, still))
+        questions = QuerySocket(settings.data, lambda sql, parameters: answer(warehouse, sql, parameters), given)
         await questions.start()
         stack.push_async_callback(questions.stop)
         front = Front(ingest, mounts or {}, lambda: "a stage has failed" if running.failed.is_set() else "")
@@ -158,6 +161,14 @@ async def _still(running: Stages, stitch: Stage, sink: Stage) -> AsyncIterator[N
     finally:
         sink.start()
         stitch.start()
+
+
+async def _restitch(running: Stages, policy: Policy, still: Callable[[], Any]) -> Restitched:
+    """Every row by the policy of this process, while nothing is at work."""
+    async with still():
+        warehouse = running.warehouse
+        running.epoch = await asyncio.to_thread(warehouse.raise_epoch, running.log.log_id, HITS)
+        return await asyncio.to_thread(restitch, warehouse, AuditPolicy(policy), running.epoch)
 
 
 async def _expire(log: LocalLog) -> None:

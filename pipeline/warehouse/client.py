@@ -159,6 +159,10 @@ class Warehouse:
         """The epoch of this log, given when it is first seen: at least 1, the same ever after."""
         return epochs.epoch_of(log_id, topic, self._own, lambda epoch: self._store_epoch(topic, log_id, epoch))
 
+    def raise_epoch(self, log_id: str, topic: str) -> int:
+        """A higher epoch for this very log, from now on."""
+        return epochs.raised(self._own, lambda epoch: self._store_epoch(topic, log_id, epoch))
+
     def new_epoch(self, topic: str) -> int:
         """A higher epoch for a log that has no identity of its own yet."""
         return self.register_log(str(uuid.uuid4()), topic)

@@ -30,6 +30,13 @@ def epoch_of(log_id: str, topic: str, query: Query, insert: Callable[[int], None
     raise RuntimeError(f"no epoch of its own for {topic} after {_TRIES_MAX} tries")
 
 
+def raised(query: Query, insert: Callable[[int], None]) -> int:
+    """An epoch above all others, stored by `insert` for a log that has one. Nobody else may register meanwhile."""
+    epoch = _next(_known(query))
+    insert(epoch)
+    return epoch
+
+
 def newest(topic: str, query: Query) -> int | None:
     """The highest epoch of a topic; nothing when none was ever given."""
     return max((epoch for (name, _), epoch in _known(query).items() if name == topic), default=None)

@@ -109,6 +109,10 @@ class _Staged:
         self._environ = dict(environ)
         self._by_name: dict[str, Stage] = {}
 
+    def set(self, **settings: str) -> None:
+        """Change settings; stages that start from now on have them."""
+        self._environ.update(settings)
+
     @property
     def environ(self) -> Mapping[str, str]:
         """Its settings."""

@@ -43,9 +43,13 @@ def visible(deployment: Deployment, hits: Sequence[Sent], within_s: float) -> No
     wait_until(lambda: deployment.query(_COUNT, names)[0][0] >= expected, within_s, f"{expected} visible actions")
 
 
-def differences(deployment: Deployment, hits: Sequence[Sent], within_s: float = 60) -> Differences:
+def differences(
+    deployment: Deployment, hits: Sequence[Sent], within_s: float = 60, policy: Policy | None = None
+) -> Differences:
     """Against the oracle, once it stands still: the last of what the deployment says within the time."""
-    expected = {key: tuple(answer) for key, answer in oracle((sent.head() for sent in hits), Policy()).items()}
+    expected = {
+        key: tuple(answer) for key, answer in oracle((sent.head() for sent in hits), policy or Policy()).items()
+    }
     visible(deployment, hits, within_s)
     found = NONE
 
