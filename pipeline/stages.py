@@ -18,7 +18,7 @@ from pipeline.stitch.worker_health import Health
 from pipeline.up.run import loop_factory, signalled
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
-from pipeline.warehouse.migrate import migrate
+from pipeline.warehouse.migrate import migrate, renew_dictionaries
 from pipeline.warehouse.retention import set_retention
 
 _NEEDS_KAFKA = "SEAMLINE_LOG: expected kafka://host:port for a stage of its own; `seamline up` runs them on a local log"
@@ -31,6 +31,7 @@ def run_migrate(settings: Settings) -> int:
     async def work() -> int:
         warehouse = await asyncio.to_thread(_warehouse, settings)
         applied = await asyncio.to_thread(migrate, warehouse)
+        await asyncio.to_thread(renew_dictionaries, warehouse)
         await asyncio.to_thread(set_retention, warehouse, settings.warehouse.retention_days)
         created = await _create_topics(settings, warehouse)
         print(f"migrations applied: {len(applied)}; topics created: {', '.join(created) or 'none'}")

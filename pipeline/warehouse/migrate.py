@@ -57,6 +57,14 @@ def migrate(warehouse: Warehouse, folder: Traversable | None = None) -> list[str
     return [migration.file for migration in fresh]
 
 
+def renew_dictionaries(warehouse: Warehouse, folder: Traversable | None = None) -> None:
+    """Have dictionaries read as whoever migrates now: a password may have changed since they were made."""
+    made = "CREATE DICTIONARY IF NOT EXISTS"
+    for statement in (statement for migration in migrations(folder) for statement in migration.statements()):
+        if statement.startswith(made):
+            warehouse.command(_filled(statement.replace(made, "CREATE OR REPLACE DICTIONARY", 1), warehouse))
+
+
 def _filled(statement: str, warehouse: Warehouse) -> str:
     """With the names that only this place knows: a dictionary belongs to a database and reads as a user."""
     return statement.replace("$database", warehouse.database).replace("$credentials", warehouse.credentials)

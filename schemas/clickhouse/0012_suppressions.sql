@@ -12,6 +12,9 @@ CREATE TABLE IF NOT EXISTS suppressions
 ENGINE = ReplacingMergeTree(erased_at)
 ORDER BY (workspace, kind, hash, since);
 
+-- Who a user was under the key before, while a site changes keys.
+ALTER TABLE action_log ADD COLUMN IF NOT EXISTS former_id String CODEC(ZSTD(1)) AFTER user_id;
+
 -- The deduplicated truth, without the stubs that stand for logins of people who were forgotten.
 CREATE OR REPLACE VIEW actions AS
 SELECT
@@ -20,7 +23,7 @@ SELECT
     attribution, url, device_type, properties,
     device, day, protocol, holds, logout, referrer, title, browser, os, language, country, ip,
     campaign_source, campaign_medium, campaign_name, campaign_term, campaign_content,
-    revenue, currency, bot, clock, traits, traits_once, version, late,
+    revenue, currency, bot, clock, traits, traits_once, former_id, version, late,
     action_log.person_id AS stitched_person_id
 FROM action_log FINAL
 WHERE NOT startsWith(user_id, 'erased:')

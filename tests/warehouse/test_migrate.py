@@ -12,13 +12,14 @@ import pytest
 from pipeline.model import Action, DeadLetter, Link
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.errors import WarehouseRefused
-from pipeline.warehouse.migrate import migrate, migrations
+from pipeline.warehouse.migrate import migrate, migrations, renew_dictionaries
 from tests.support.clickhouse_front import Front
 
 ROOT = Path(__file__).parents[2]
 FILES = [migration.file for migration in migrations()]
 OBJECTS = {"action_log", "identity_links", "identity_facts", "person_devices", "dead_letters", "log_epochs"} | {
-    *("links_staged", "migrations", "actions", "persons", "devices", "visits", "journey", "person_visits")
+    *("links_staged", "migrations", "actions", "persons", "devices", "visits", "journey", "person_visits"),
+    *("person_merges", "canonical_persons", "alias_statements", "suppressions", "attributions"),
 }
 
 
@@ -28,12 +29,12 @@ def test_the_files_are_numbered_without_a_gap() -> None:
 
 
 def test_every_statement_may_run_twice() -> None:
-    """IF NOT EXISTS or OR REPLACE: a crash between a file and its entry repeats the file."""
+    """IF NOT EXISTS, OR REPLACE, or a setting: a crash between a file and its entry repeats the file."""
     once_only = [
         statement.splitlines()[0]
         for migration in migrations()
         for statement in migration.statements()
-        if "IF NOT EXISTS" not in statement and "OR REPLACE" not in statement
+        if not any(words in statement for words in ("IF NOT EXISTS", "OR REPLACE", "MODIFY SETTING"))
     ]
 
     assert once_only == []
@@ -48,6 +49,17 @@ def test_the_first_run_makes_everything_and_the_second_nothing(warehouse_url: st
     assert {row[0] for row in warehouse.query("SHOW TABLES").rows} >= OBJECTS
     assert warehouse.query("SELECT file FROM migrations FINAL ORDER BY file").rows == [[file] for file in FILES]
     warehouse.close()
+
+
+def test_dictionaries_can_be_made_anew(warehouse: Warehouse) -> None:
+    """After a change of password; what they hold is the same."""
+    renew_dictionaries(warehouse)
+    unknown = "00000000-0000-0000-0000-000000000001"
+
+    sql = (
+        "SELECT toString(dictGetOrDefault('canonical_persons', 'canonical_id', toUUID({p:String}), toUUID({p:String})))"
+    )
+    assert [[unknown]] == warehouse.query(sql, {"p": unknown}).rows
 
 
 def test_threads_may_migrate_at_once(warehouse_url: str) -> None:
