@@ -36,6 +36,10 @@ CONDITIONS: Mapping[str, str] = {
     "merged_persons": f"{_PERSON} OR {_PERSON.replace('person_id IN', 'canonical_id IN', 1)}",
     "dead_letters": "id IN (SELECT id FROM erasing_letters)",
 }
+_LEFT_BEHIND = """
+    KILL MUTATION
+    WHERE database = currentDatabase() AND NOT is_done AND positionCaseInsensitive(command, 'erasing_') > 0
+"""
 _STAGED = ("links_staged", "aliases_staged")
 _PURGED_WITHIN_S = 120
 _LOOK_AGAIN_S = 0.5
@@ -120,7 +124,8 @@ class WarehouseErasure:
                 self._warehouse.command(f"ALTER TABLE {table} RESET SETTING old_parts_lifetime")
 
     def finish(self) -> None:
-        """Forget the names that were looked for."""
+        """Forget the names that were looked for. A mutation that a crash left behind would wait for them for ever."""
+        self._warehouse.command(_LEFT_BEHIND)
         for table in _STAGES:
             self._warehouse.command(f"DROP TABLE IF EXISTS {table} SYNC")
 

@@ -1,9 +1,13 @@
 """Somebody forgotten is in no byte of the data directory, comes back by no replay, and leaves nothing to anybody."""
 
 import base64
+import contextlib
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -151,3 +155,25 @@ def test_somebody_who_was_never_here(up: Embedded) -> None:
 
     assert (0, 0) == (done.returncode, sum(json.loads(done.stdout)["row_versions"].values()))
     assert before == story.rows()
+
+
+def test_a_crash_in_the_middle_is_mended_by_asking_again(up: Embedded, folder: Path) -> None:
+    """Killed twice while it is at work, early and late; then asked once more: theirs is gone, all else is not."""
+    story = Story(up, "canary3d77", "train-tablet")
+    before = [row for row in story.rows() if row[0][-1] in "45678"]
+    for pause_s in (0.9, 2.5):
+        asked = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.cli", "forget", story.her],
+            env={**os.environ, **up.environ}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            asked.wait(pause_s)
+        up.kill("up")
+        asked.wait(30)
+        up.start_stage("up")
+
+    done = up.seamline("forget", story.her)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert [] == holders(folder, story.canary)
+    assert before == story.rows()
+    assert 0 == up.seamline("audit").returncode
