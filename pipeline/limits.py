@@ -60,6 +60,16 @@ CONNECTED_USERS_MAX = 100_000  # ever connected by statements: past it a compone
 RETAIN_LOOKBACKS = 3  # late by one, explained by one more, and one to spare
 PUBLISH_SKEW_MS_MAX = 2 * HOUR_MS  # a hit's time after the log took it: FUTURE_MS_MAX, and as much for clocks apart
 
+# --- suspects ----------------------------------------------------------------------------------------------------
+DEVICES_PER_USER_MAX = 20  # in a lookback: a person has a handful, and private windows make new ones
+EVERYWHERE_DEVICES_MIN = 20  # of one user in a day: fewer is a person who cleared cookies a lot
+EVERYWHERE_TIMES_MIN = 10  # beside its daily mean before: a default ID that a release pushed comes at once
+EVERYWHERE_PERCENT_MIN = 5  # of all devices that signed in: nobody owns so many
+EVERYWHERE_CROWD_MIN = 100  # devices that signed in, from which on a percentage says anything
+LOGINS_PER_DAY_MAX = 5_000  # of one device: a busy person's hits that restate the user are a tenth of it
+ACTIONS_PER_DAY_MAX = 100_000  # of one device: more than one a second, day and night; the sink slows down there too
+SUSPECTS_EACH_S = 600  # how often the sink counts them: slower than any alarm, cheap beside its work
+
 # --- reporting ---------------------------------------------------------------------------------------------------
 QUERY_SECONDS_MAX = 10
 QUERY_ROWS_MAX = 10_000  # past it an error, never a cut

@@ -33,6 +33,7 @@ class Hit(Struct, kw_only=True, omit_defaults=True):
     anonymous_id: Id = ""
     user_id: Id = ""
     former_id: Annotated[Id, Meta(description="the user under the key before, while a site changes keys")] = ""
+    illegal_id: Annotated[str, Meta(description="what came instead of an ID: a word for nobody, never a value")] = ""
     holds: Annotated[bool, Meta(description="a login that persists on the client until a sent logout")] = False
     logout: Annotated[bool, Meta(description="this hit ends the device's identity (reset)")] = False
     url: str = ""

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from pipeline.identity.ids import device_of, legal_id
+from pipeline.identity.ids import NAMELESS, device_of, legal_id
 from pipeline.limits import ID_CHARS_MAX, URL_CHARS_MAX, VALUE_BYTES_MAX
 from pipeline.model import Hit
 from pipeline.protocols.addresses import truncated
@@ -62,8 +62,10 @@ class Source(Struct, frozen=True):
 def to_hit(draft: Draft, source: Source, counts: list[Count]) -> Hit:
     """The hit. An ID that is none is left out and counted, and the rest of the hit stays."""
     request, site, agent = source.request, source.site, source.agent
-    anonymous_id = _id(draft.anonymous_id, "anonymous_id", site, counts)
-    user_id = _id(draft.user_id, "user_id", site, counts)
+    illegal: list[str] = []
+    anonymous_id = _id(draft.anonymous_id, "anonymous_id", site, illegal)
+    user_id = _id(draft.user_id, "user_id", site, illegal)
+    counts += [Count(site.site_id, "illegal_id", label) for label in illegal]
     former = ""
     if (keys := site.policy.pseudonyms) is not None:  # checked before: a pseudonym of `null` would look like an ID
         anonymous_id = pseudonym(keys, site.workspace, "anonymous_id", anonymous_id)
@@ -89,6 +91,7 @@ def to_hit(draft: Draft, source: Source, counts: list[Count]) -> Hit:
         anonymous_id=anonymous_id,
         user_id=user_id,
         former_id=former,
+        illegal_id=", ".join(illegal),
         holds=draft.holds and not draft.logout and user_id != "",
         logout=draft.logout,
         url=draft.url,
@@ -115,13 +118,13 @@ def to_hit(draft: Draft, source: Source, counts: list[Count]) -> Hit:
     )
 
 
-def _id(text: str, which: str, site: Site, counts: list[Count]) -> str:
-    """The ID as it is used, or "" and, unless nothing was sent, a count of what was sent instead."""
+def _id(text: str, which: str, site: Site, illegal: list[str]) -> str:
+    """The ID as it is used, or "" and, unless nothing was sent, a note of what was sent instead."""
     if not text:
         return ""
     legal = legal_id(text, site.policy.banned)
     if not legal:
-        counts.append(Count(site.site_id, "illegal_id", f"{which}: {_label(text)}"))
+        illegal.append(f"{which}: {_label(text)}")
     return legal
 
 
@@ -130,6 +133,8 @@ def _label(text: str) -> str:
     folded = text.strip().casefold()
     if len(folded) > ID_CHARS_MAX:
         return "(too long)"
+    if folded.startswith(NAMELESS):  # what follows may be anything
+        return f"({NAMELESS}…)"
     return folded if not legal_id(text) and len(folded) <= _LABEL_CHARS_MAX else "(site's own list)"
 
 
