@@ -8,7 +8,7 @@ SELECT
     attribution, url, device_type, properties,
     device, day, protocol, holds, logout, referrer, title, browser, os, language, country, ip,
     campaign_source, campaign_medium, campaign_name, campaign_term, campaign_content,
-    revenue, currency, bot, clock, traits, traits_once, version, late,
+    revenue, currency, bot, clock, traits, traits_once, former_id, version, late,
     action_log.person_id AS stitched_person_id, illegal_id
 FROM action_log FINAL
 WHERE NOT startsWith(user_id, 'erased:')
