@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from pipeline.audit.attributions import parameters, sql
-from pipeline.audit.pages import PAGE_ROWS, Page, pages
+from pipeline.audit.pages import PAGE_ROWS, Page, all_at_once_or_pages
 from pipeline.audit.policy import AuditPolicy
 from pipeline.questions import Questions
 
@@ -55,7 +55,7 @@ class Checked(Struct, frozen=True):
 def check(ask: Questions, policy: AuditPolicy, workspace: str = "", page_rows: int = PAGE_ROWS) -> Checked:
     """Hold every row against the facts. Where rows have just arrived, a difference counts only if it stays."""
     total, deadline_s = Checked(), time.monotonic() + SETTLE_S
-    for page in pages(ask, workspace, page_rows):
+    for page in all_at_once_or_pages(ask, workspace, page_rows):
         for found, moving in _looks(ask, page, policy):
             if not (found.differing and moving) or time.monotonic() > deadline_s:
                 break

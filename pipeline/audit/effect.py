@@ -5,7 +5,7 @@ from collections import Counter
 from msgspec import Struct
 
 from pipeline.audit.attributions import parameters, sql
-from pipeline.audit.pages import PAGE_ROWS, pages
+from pipeline.audit.pages import PAGE_ROWS, all_at_once_or_pages
 from pipeline.audit.policy import AuditPolicy
 from pipeline.questions import Questions
 
@@ -37,7 +37,7 @@ def effect(ask: Questions, policy: AuditPolicy, workspace: str = "", page_rows: 
     rows = moved = devices = nameless_before = nameless_after = 0
     changes: Counter[tuple[str, str]] = Counter()
     users_before, users_after = set[int](), set[int]()
-    for page in pages(ask, workspace, page_rows):
+    for page in all_at_once_or_pages(ask, workspace, page_rows):
         sums = ask(_SUMS, parameters(page, policy))[1][0]
         rows, moved, devices = rows + sums[0], moved + sums[1], devices + sums[2]
         changes.update({_pair(key): count for key, count in sums[3].items()})

@@ -8,6 +8,7 @@ from pipeline.questions import Questions
 
 PAGE_ROWS = 250_000  # row versions; a question has 10 s, and 100,000 rows take about one
 
+_ROWS = "SELECT count() FROM action_log WHERE {workspace:String} IN ('', toString(workspace))"
 _WORKSPACES = """
     SELECT DISTINCT toString(workspace) AS name
     FROM action_log
@@ -32,11 +33,19 @@ _NEXT = """
 
 
 class Page(Struct, frozen=True):
-    """Devices of one workspace from one to another, both included; "" is the first, or the last."""
+    """Devices of a workspace from one to another, both included; "" is every workspace, the first, or the last."""
 
     workspace: str
     from_device: str = ""
     until_device: str = ""
+
+
+def all_at_once_or_pages(ask: Questions, workspace: str = "", rows: int = PAGE_ROWS) -> Iterator[Page]:
+    """The same stretches, or one for all where the rows are that few: a thousand small workspaces are one question."""
+    if ask(_ROWS, {"workspace": workspace})[1][0][0] <= rows:
+        yield Page(workspace)
+    else:
+        yield from pages(ask, workspace, rows)
 
 
 def pages(ask: Questions, workspace: str = "", rows: int = PAGE_ROWS) -> Iterator[Page]:
