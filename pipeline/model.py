@@ -121,6 +121,7 @@ class Merge(Struct, kw_only=True):
     component: Annotated[Uuid, Meta(description="the smallest person ever connected to them")]
     users: Annotated[int, Meta(ge=1, description="joined, this one included")] = 1
     refused: bool = False
+    event_id: Annotated[str, Meta(description="the newest statement that names this user")] = ""
     version: Annotated[int, Meta(ge=0, description="statements in the component")]
 
 

@@ -22,10 +22,12 @@ def merges(
     `frozen`: user ID -> component, of users in a component too large to be worked through: whoever is connected to one
     of them is refused, and in that component from now on.
     """
-    aliases, said_by = Aliases(workspace), dict[str, int]()
+    aliases, said_by, newest = Aliases(workspace), dict[str, int](), dict[str, tuple[str, str]]()
     for said in _distinct(statements):
         aliases.fold(said)
         said_by[said.user_id] = said_by.get(said.user_id, 0) + 1
+        for user in (said.user_id, said.previous_id):
+            newest[user] = max(newest.get(user, ("", "")), (said.ts, said.event_id))
     canonical = aliases.resolve(users_max).canonical
     sizes = {user: len(members) for members in aliases.components() for user in members}
     made: list[Merge] = []
@@ -37,6 +39,8 @@ def merges(
         component = min(user_person(workspace, user) for user in members)
         version = sum(said_by.get(user, 0) for user in members)
         made += [_merge(workspace, u, canonical, component, sizes.get(u, 1), version, users_max) for u in members]
+    for merge in made:
+        merge.event_id = newest[merge.user_id][1]
     return made
 
 

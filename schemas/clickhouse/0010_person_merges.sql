@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS person_merges
     component    UUID,
     users        UInt32                 COMMENT 'how many are joined, this one included',
     refused      Bool                   COMMENT 'joined to more users than one person can have: not applied',
+    event_id     String                 COMMENT 'the newest statement that names this user',
     version      UInt64                 COMMENT 'statements in the component'
 )
 ENGINE = ReplacingMergeTree(version)

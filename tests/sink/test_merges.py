@@ -89,6 +89,16 @@ async def test_reports_show_one_person(warehouse: Warehouse) -> None:
     assert before == warehouse.query(everything).rows
 
 
+async def test_a_merge_names_the_statement_that_made_it(warehouse: Warehouse) -> None:
+    """The newest of those that name the user; a withdrawal too."""
+    named = "SELECT user_id, event_id FROM person_merges FINAL ORDER BY user_id"
+    await tell(warehouse, [said("a", "b", 1), said("b", "c", 2)])
+    assert [["a", "e1"], ["b", "e2"], ["c", "e2"]] == warehouse.query(named).rows
+
+    await tell(warehouse, [said("b", "a", 3, withdrawn=True)])
+    assert [["a", "e3"], ["b", "e3"], ["c", "e2"]] == warehouse.query(named).rows
+
+
 async def test_any_order_and_any_flushes_make_the_same(warehouse: Warehouse) -> None:
     """And what the core says of all statements at once."""
     rng = Random(11)
