@@ -43,6 +43,11 @@ def journey(actions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"  {moment[11:19]}  {names[action['device']].ljust(width)}  {what}  {action['attribution']}"
 
 
+def printable(text: str) -> str:
+    """The text, each character that is none to look at replaced."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
 def _device_names(actions: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """`phone abc123…`: the kind of device, and enough of its ID to tell two apart."""
     names: dict[str, str] = {}
@@ -69,5 +74,5 @@ def _cell(value: Any) -> str:
         if isinstance(value, list | dict)
         else str(value)
     )
-    shown = "".join(c if c.isprintable() else "�" for c in text)
+    shown = printable(text)
     return shown if len(shown) <= _CELL_CHARS_MAX else shown[: _CELL_CHARS_MAX - 1] + "…"

@@ -10,11 +10,7 @@ from pipeline.audit.effect import Effect
 from pipeline.audit.explanation import Aliases, Explanation
 from pipeline.audit.reasons import moment
 from pipeline.limits import DAY_MS
-
-
-def printable(text: str) -> str:
-    """The text, each character that is none to look at replaced."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+from pipeline.terminal import printable
 
 
 def checked(found: Checked) -> Iterator[str]:
