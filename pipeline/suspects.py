@@ -31,11 +31,10 @@ _VIEW = """suspects_by(
     everywhere_crowd_min = {everywhere_crowd_min:UInt32}, logins_per_day_max = {logins_per_day_max:UInt32},
     actions_per_day_max = {actions_per_day_max:UInt32}
 )"""
-_LIST = (
-    "SELECT workspace, site_id, id, count, what, toString(first_seen), toString(last_seen), setting, count() OVER () "
-    f"FROM {_VIEW} WHERE guard = {{guard:String}} ORDER BY count DESC, workspace, site_id, id LIMIT {LISTED_MAX}"
-)
-_COUNT = f"SELECT count() FROM {_VIEW} WHERE guard = {{guard:String}}"
+_SUSPECTS = f"FROM {_VIEW} WHERE guard = {{guard:String}}"
+_ROW = "workspace, site_id, id, count, what, toString(first_seen), toString(last_seen), setting, count() OVER ()"
+_LIST = f"SELECT {_ROW} {_SUSPECTS} ORDER BY count DESC, workspace, site_id, id LIMIT {LISTED_MAX}"  # noqa: S608 - ours
+_COUNT = f"SELECT count() {_SUSPECTS}"
 
 
 class Suspect(Struct, frozen=True):

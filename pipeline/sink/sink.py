@@ -30,6 +30,7 @@ from pipeline.sink.lane import INTERVAL_MS, Lane
 from pipeline.sink.merges import Merges
 from pipeline.sink.patience import Patience, Stopped
 from pipeline.sink.poison import insert_good
+from pipeline.sink.suspects import Suspects
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import RowsRefused
 
@@ -53,6 +54,7 @@ class Figures(Struct):
     merges_refused: int = 0
     flushes: int = 0
     flush_seconds: float = 0.0
+    suspects: dict[str, int] = {}  # guard to how many, as of the last count
 
 
 class Sink:
@@ -77,6 +79,7 @@ class Sink:
         self._aliases = Lane(log, ALIASES, ALIAS_GROUP, interval_ms)
         self._dead = Lane(log, DEAD_LETTERS, DEAD_GROUP, interval_ms)
         self._merges = Merges(warehouse)
+        self._suspects = Suspects(warehouse, self.figures.suspects)
         self._deferral = deferral or Deferral()
         self._on_flush = on_flush
         self._patience = Patience()
@@ -123,6 +126,7 @@ class Sink:
         try:
             async with asyncio.TaskGroup() as lanes:
                 lanes.create_task(sources())
+                lanes.create_task(self._suspects.watch(stop))
                 lanes.create_task(self._keep(self._dead, self._flush_dead, drained))  # what they refuse too
         finally:
             self._state = "stopped"
