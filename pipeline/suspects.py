@@ -33,7 +33,7 @@ _VIEW = """suspects_by(
 )"""
 _SUSPECTS = f"FROM {_VIEW} WHERE guard = {{guard:String}}"
 _ROW = "workspace, site_id, id, count, what, toString(first_seen), toString(last_seen), setting, count() OVER ()"
-_LIST = f"SELECT {_ROW} {_SUSPECTS} ORDER BY count DESC, workspace, site_id, id LIMIT {LISTED_MAX}"  # noqa: S608 - ours
+_LIST = f"SELECT {_ROW} {_SUSPECTS} ORDER BY count DESC, workspace, site_id, id LIMIT {LISTED_MAX}"
 _COUNT = f"SELECT count() {_SUSPECTS}"
 
 
