@@ -23,6 +23,7 @@ GUARDS: Mapping[str, str] = {  # worst first
     "shared_device": "devices that several users signed in on",
     "illegal_id": "words that came instead of an ID",
 }
+ORDINARY = frozenset({"shared_device"})  # families share tablets: listed, and no reason for alarm
 _VIEW = """suspects_by(
     workspace = {workspace:String}, lookback_ms = {lookback_ms:Int64}, bucket_ms = {bucket_ms:Int64},
     users_per_bucket_max = {users_per_bucket_max:UInt32}, users_per_device_max = {users_per_device_max:UInt32},

@@ -12,7 +12,10 @@ from pipeline.settings import Settings
 if TYPE_CHECKING:
     from pipeline.suspects import Found
 
-_ABOUT = "IDs that look wrong, with counts and the setting that would stop each; exits 1 if there are any, 0 if none"
+_ABOUT = (
+    "IDs that look wrong, with counts and the setting that would stop each; exits 1 if there are any, 0 if there is "
+    "nothing but devices that several users share"
+)
 
 
 def add(words: Words) -> None:
@@ -23,11 +26,11 @@ def add(words: Words) -> None:
 
 
 def _doctor(arguments: argparse.Namespace, settings: Settings) -> int:
-    """0: nothing to see. 1: suspects, or no answer."""
+    """0: nothing out of the ordinary. 1: suspects, or no answer."""
     import msgspec
 
     from pipeline.questions import QuestionRefused, questions
-    from pipeline.suspects import Numbers, found
+    from pipeline.suspects import ORDINARY, Numbers, found
 
     numbers = Numbers(settings.stitch.lookback_ms, settings.stitch.users_per_device_max)
     try:
@@ -42,7 +45,7 @@ def _doctor(arguments: argparse.Namespace, settings: Settings) -> int:
     for guard in guards:
         if guard.unanswered:
             print(f"{guard.guard}: not looked at: {guard.unanswered}", file=sys.stderr)
-    return 1 if any(guard.number or guard.unanswered for guard in guards) else 0
+    return 1 if any(guard.unanswered or (guard.number and guard.guard not in ORDINARY) for guard in guards) else 0
 
 
 def _told(guards: Sequence["Found"]) -> Iterator[str]:
