@@ -318,7 +318,7 @@ def cli(warehouse_url: str, tmp_path: Any) -> Iterator[None]:
 
 @pytest.mark.usefixtures("cli")
 def test_the_command_lists_suspects_and_families_are_no_alarm(warehouse: Warehouse, capsys: Capture) -> None:
-    """The worst first, twenty of a guard, no control characters. It can be scheduled: shared devices alone end with 0."""
+    """The worst first, twenty of a guard, no control characters. Shared devices alone end with 0."""
     assert (main(["doctor"]), capsys.readouterr().out) == (0, "nothing to see\n")
     fill(warehouse, LISTED_MAX * 2 + 5, "concat('\x1bd', toString(intDiv(number, 2)))", "concat('u', toString(number))")
     fill(warehouse, 7, "'kiosk'", "concat('w', toString(number))")
