@@ -53,6 +53,9 @@ def _refusal(status: int, reason: str, *headers: tuple[bytes, bytes]) -> Reply:
     return Reply(status, orjson.dumps({"error": reason}), (*JSON_TYPE, *headers))
 
 
+_LOOK_AGAIN_S = 0.05  # while the spool is drained
+
+
 class IngestApp:
     """An ASGI callable between `start` and `stop`; `counts` and `unready` are for whoever reports on it."""
 
@@ -101,10 +104,10 @@ class IngestApp:
         """Whom to forget from now on, whenever they come."""
         self._suppression = suppression
 
-    @property
-    def drained(self) -> bool:
-        """Whether everything that was acknowledged is in the log."""
-        return self._backlog.empty and not self._publisher.waiting_bytes
+    async def flushed(self) -> None:
+        """Return once everything that was taken before the call is in the log, whatever comes meanwhile."""
+        while await self._publisher.publish([]) or not self._backlog.empty:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     def unready(self) -> str:
         """Why no traffic should come here now, or ""."""

@@ -37,6 +37,7 @@ from pipeline.warehouse.errors import RowsRefused
 GROUP = "sink"
 DEAD_GROUP = "sink-dead-letters"  # apart: members of one Kafka group should read the same topics
 ALIAS_GROUP = "sink-aliases"
+_ALIASES_LINGER_S = 10.0  # trackers may state aliases while stitching stands still
 Flush = Callable[[Sequence[Record]], Awaitable[None]]
 _DEAD = {"schema": DEAD_LETTER_SCHEMA, "count": "1"}
 
@@ -119,7 +120,7 @@ class Sink:
         async def sources() -> None:
             async with asyncio.TaskGroup() as both:
                 both.create_task(stitched())
-                both.create_task(self._keep(self._aliases, self._flush_aliases, stop))
+                both.create_task(self._keep(self._aliases, self._flush_aliases, stop, _ALIASES_LINGER_S))
             drained.set()
 
         self._state = ""
@@ -151,9 +152,12 @@ class Sink:
         await self._rested()
         return done
 
-    async def _keep(self, lane: Lane, flush: Flush, stop: asyncio.Event) -> None:
-        while True:
+    async def _keep(self, lane: Lane, flush: Flush, stop: asyncio.Event, linger_s: float = float("inf")) -> None:
+        """Flush until `stop` is set and nothing is left, or for `linger_s` more where there is always something."""
+        deadline_s = float("inf")
+        while time.monotonic() < deadline_s:
             stopping = stop.is_set()
+            deadline_s = min(deadline_s, time.monotonic() + linger_s) if stopping else deadline_s
             try:
                 records = await self._patience.insist(lambda: lane.bite(patient=not stop.is_set()))
                 await flush(records)

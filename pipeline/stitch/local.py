@@ -37,7 +37,10 @@ class LocalStitch:
         return sum(partition.hits for partition in self._partitions.values())
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Stitch until `stop` is set and nothing is left to read. A full disk is waited out; a bug is raised."""
+        """Stitch until `stop` is set, and then what was on the log at that moment: more may be coming all the time.
+
+        A full disk is waited out; a bug is raised.
+        """
         await self._log.write(lambda writer: writer.execute(SCHEMA, ()))
         while not await self._run_until_unavailable(stop):
             await _pause(stop, _RETRY_S)
@@ -46,8 +49,11 @@ class LocalStitch:
         reader = await self._log.reader(HITS, GROUP)
         try:
             await self._assign()
-            while await self._step(reader) or not stop.is_set():
-                pass
+            while not stop.is_set():
+                await self._step(reader)
+            ends = await self._log.span(HITS)
+            while any(self._partitions[number].position < end for number, (_, end) in ends.items()):
+                await self._step(reader)
             return True
         except LogUnavailable as error:
             _log.warning("stitch waits for the log: %s", error)

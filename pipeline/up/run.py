@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from pipeline.ingest.server import rest_collector
 from pipeline.log.local import LogInUse
+from pipeline.privacy.keys import NoKey
 from pipeline.settings import Settings
 from pipeline.up.stages import StageEnded, stages
 
@@ -19,7 +20,7 @@ def run_up(settings: Settings) -> int:
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_up(settings))
-    except (LogInUse, OSError) as error:
+    except (LogInUse, NoKey, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except StageEnded as error:

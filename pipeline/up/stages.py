@@ -34,7 +34,6 @@ from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.retention import set_retention
 
 _PARTITIONS = 1  # one process stitches: more would only make smaller records
-_LOOK_AGAIN_S = 0.05
 _HOUSEKEEPING_S = 10 * MINUTE_MS / 1_000
 
 Run = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -152,8 +151,7 @@ class Stage:
 @contextlib.asynccontextmanager
 async def _still(running: Stages, stitch: Stage, sink: Stage) -> AsyncIterator[None]:
     """Everything that was acknowledged before is stored, and nothing is at work; ingest goes on filling the log."""
-    while not running.ingest.drained:  # noqa: ASYNC110 - every hit that arrives would have to set an event
-        await asyncio.sleep(_LOOK_AGAIN_S)
+    await running.ingest.flushed()
     await stitch.stop()
     await sink.stop()
     try:

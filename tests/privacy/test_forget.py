@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -177,3 +178,29 @@ def test_a_crash_in_the_middle_is_mended_by_asking_again(up: Embedded, folder: P
     assert [] == holders(folder, story.canary)
     assert before == story.rows()
     assert 0 == up.seamline("audit").returncode
+
+
+def test_it_ends_although_hits_keep_coming(up: Embedded, folder: Path) -> None:
+    """While others go on: none of their acknowledged hits is lost, and nothing of hers is left."""
+    story, done = Story(up, "canary6b1f", "bus-tablet"), threading.Event()
+    sent: list[str] = []
+
+    def go_on() -> None:
+        while not done.is_set():
+            hit = page("passer-by", len(sent), 40)
+            body = json.dumps([hit]).encode()
+            urllib.request.urlopen(f"{up.url}/v1/hits?key=demo", body, timeout=30).close()
+            sent.append(hit["event_id"])
+
+    others = threading.Thread(target=go_on)
+    others.start()
+    try:
+        forgotten = up.seamline("forget", story.her)
+    finally:
+        done.set()
+        others.join()
+
+    assert (0, "") == (forgotten.returncode, forgotten.stderr)
+    assert [] == holders(folder, story.canary)
+    count = "SELECT count() FROM actions WHERE anonymous_id = 'passer-by'"
+    wait_until(lambda: up.query(count) == [[len(sent)]], 60, f"{len(sent)} actions of a passer-by")

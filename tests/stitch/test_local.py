@@ -138,3 +138,27 @@ async def test_a_record_that_breaks_the_core_is_buried_whole_and_its_neighbours_
 
 def _letter(line: bytes) -> DeadLetter:
     return msgspec.json.decode(line, type=DeadLetter)
+
+
+async def test_it_ends_although_hits_keep_coming(tmp_path: Path) -> None:
+    """What was on the log when it was told to stop is stitched; what came after waits for the next start."""
+    log = LocalLog(tmp_path / "log.db")
+    appends = _appends(world(3, Shape(hits=400)).hits, 5, 1)
+    await log.append(appends)
+    stop, told = asyncio.Event(), asyncio.Event()
+
+    async def more() -> None:
+        while True:
+            await log.append(appends[:1])
+            told.set()
+
+    stitching = asyncio.create_task(LocalStitch(log, POLICY, epoch=1).run(stop))
+    coming = asyncio.create_task(more())
+    await told.wait()
+    stop.set()
+    await asyncio.wait_for(stitching, 30)
+    coming.cancel()
+    await asyncio.wait({coming})
+
+    assert len(appends) <= (await log.committed(HITS, GROUP))[0] < (await log.span(HITS))[0][1]
+    await log.close()
