@@ -5,8 +5,11 @@ and a dead letter goes when its bytes name her.
 """
 
 import base64
+import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import msgspec
 from msgspec import Struct
@@ -47,8 +50,19 @@ class Forgotten(Struct, frozen=True):
 
     @property
     def names(self) -> list[bytes]:
-        """Every text that must not be found any more, as it stands in bytes."""
-        return [name.encode() for name in (*self.users, *self.devices)]
+        """Every text that must not be found any more, in each way that a URL, a form or JSON may spell it."""
+        return _spelt(self.users | self.devices)
+
+
+@lru_cache(maxsize=4)
+def _spelt(names: frozenset[str]) -> list[bytes]:
+    """Asked for every dead letter, and the same each time."""
+    spelt = [(name, quote(name, safe=""), quote_plus(name), *_in_json(name)) for name in names]
+    return sorted({form.encode() for forms in spelt for form in forms})
+
+
+def _in_json(name: str) -> tuple[str, str]:
+    return json.dumps(name)[1:-1], json.dumps(name, ensure_ascii=False)[1:-1]
 
 
 def rewritten(value: bytes, schema: str, gone: Forgotten) -> bytes:

@@ -1,5 +1,6 @@
 """Whoever was forgotten is recognised by hashes, in their workspace alone; of a login only its time stays."""
 
+import base64
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 from pipeline.log.port import ALIASES
 from pipeline.model import Alias, Hit
 from pipeline.privacy.keys import NoKey, erasure_key
-from pipeline.privacy.lines import Forgotten, rewritten
+from pipeline.privacy.lines import Forgotten, names_her, rewritten
 from pipeline.privacy.suppression import Suppression, device_hash, nameless, user_hash
 from pipeline.sites import parse_sites
 from pipeline.times import iso, ms_of
@@ -110,6 +111,20 @@ def test_a_record_loses_her_lines_and_no_other_byte() -> None:
 
     assert b"\n".join(others) == rewritten(mixed, "hit/1", gone)
     assert b"\n".join(others) == rewritten(b"\n".join(others), "hit/1", gone)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"uid=ad%C3%A9%2Bx%40shop", b'{"u":"ad\\u00e9+x@shop"}',
+     '{"u":"adé+x@shop"}'.encode()],
+)  # fmt: skip
+def test_a_dead_letter_names_her_however_it_spells_her(payload: bytes) -> None:
+    """As a form or URL has it, and as JSON does; another name in it is none of hers."""
+    gone = Forgotten("shop", frozenset({"adé+x@shop"}), frozenset(), frozenset(), frozenset(), NOON, KEY)
+    text = base64.b64encode(payload).decode()
+
+    assert names_her(text, "", gone)
+    assert not names_her(text, "", msgspec.structs.replace(gone, users=frozenset({"bob"})))
 
 
 async def test_ingest_counts_them_and_answers_as_ever(tmp_path: Path) -> None:
