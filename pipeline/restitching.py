@@ -18,7 +18,8 @@ from pipeline.audit.attributions import parameters as asked_of
 from pipeline.audit.pages import pages
 from pipeline.audit.policy import AuditPolicy
 from pipeline.limits import OFFSET_BITS
-from pipeline.warehouse.client import Warehouse, sql_file
+from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.texts import sql_text
 
 
 class Restitched(Struct):
@@ -40,7 +41,6 @@ def restitch(warehouse: Warehouse, policy: AuditPolicy, epoch: int) -> Restitche
     version = epoch << OFFSET_BITS
     for page in pages(ask):
         asked = {**asked_of(page, policy), "version": version, "why": why}
-        warehouse.command(sql_file("restitch_links"), asked)
-        warehouse.command(sql_file("restitch_rows"), asked)
-    written = "SELECT count() FROM action_log WHERE version = {version:UInt64}"
-    return Restitched(policy.version, epoch, int(ask(written, {"version": version})[1][0][0]))
+        warehouse.command(sql_text("restitch_links"), asked)
+        warehouse.command(sql_text("restitch_rows"), asked)
+    return Restitched(policy.version, epoch, int(ask(sql_text("restitched"), {"version": version})[1][0][0]))

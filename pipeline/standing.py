@@ -3,28 +3,12 @@
 import time
 from typing import Any, NamedTuple
 
+from pipeline.identity.merges import FROZEN_VERSION
 from pipeline.limits import USERS_PER_PERSON_MAX
 from pipeline.questions import Questions
+from pipeline.warehouse.texts import sql_text
 
 _LOOK_AGAIN_S = 0.1
-_USERS = """
-    SELECT user_id, toString(component), version, toString(canonical_id), refused, users,
-        toString(dictGetOrDefault('canonical_persons', 'canonical_id', person_id, person_id))
-    FROM person_merges FINAL
-    WHERE workspace = {workspace:String} AND user_id IN ({one:String}, {other:String})
-"""
-_SAID = """
-    SELECT count(), countIf(event_id = {event:String})
-    FROM alias_statements FINAL
-    WHERE workspace = {workspace:String}
-      AND (user_id, previous_id) IN (({one:String}, {other:String}), ({other:String}, {one:String}))
-"""
-_LOGINS = """
-    SELECT count()
-    FROM identity_facts FINAL
-    WHERE workspace = {workspace:String}
-      AND (anonymous_id, user_id) IN (({one:String}, {other:String}), ({other:String}, {one:String}))
-"""
 
 
 class User(NamedTuple):
@@ -49,16 +33,16 @@ class Standing:
 
     def users(self) -> list[User]:
         """Those of the two of whom anything was ever said."""
-        return [User(*row) for row in self._ask(_USERS, self._names)[1]]
+        return [User(*row) for row in self._ask(sql_text("standing/users"), self._names)[1]]
 
     def said(self, event_id: str = "") -> tuple[int, int]:
         """How many statements there are about the two, and how many of this ID."""
-        ((about, this),) = self._ask(_SAID, {**self._names, "event": event_id})[1]
+        ((about, this),) = self._ask(sql_text("standing/said"), {**self._names, "event": event_id})[1]
         return int(about), int(this)
 
     def logins(self) -> int:
         """How often one of the two, as a user, signed in on the other, as a device."""
-        return int(self._ask(_LOGINS, self._names)[1][0][0])
+        return int(self._ask(sql_text("standing/logins"), self._names)[1][0][0])
 
     def settled(self, event_id: str, within_s: float) -> bool:
         """Wait until the statement has had its effect, on every report too; False if the time is over."""
@@ -75,7 +59,7 @@ class Standing:
         if self.said(event_id)[1] == 0 or len(users) < 2:
             return False
         one, other = users
-        newer = one.version > self._version or one.version >= 2**63
+        newer = one.version > self._version or one.version >= FROZEN_VERSION
         return newer and one.component == other.component and all(user.shown == user.canonical for user in users)
 
     def one_person(self) -> bool:

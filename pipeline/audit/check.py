@@ -6,16 +6,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.audit.attributions import parameters, sql
+from pipeline.audit.attributions import parameters
 from pipeline.audit.pages import PAGE_ROWS, Page, all_at_once_or_pages
 from pipeline.audit.policy import AuditPolicy
 from pipeline.questions import Questions
+from pipeline.warehouse.texts import sql_text
 
 EXAMPLES_MAX = 20  # as many as the question names
 SETTLE_S = 10.0  # rows come before the links that cover them: what was stitched is all there within 5 s
 _LOOK_AGAIN_S = 0.5
 
-_SUMS = sql("check")
+_SUMS = sql_text("audit/check")
 
 
 class Difference(Struct, frozen=True):

@@ -4,12 +4,13 @@ from collections import Counter
 
 from msgspec import Struct
 
-from pipeline.audit.attributions import parameters, sql
+from pipeline.audit.attributions import parameters
 from pipeline.audit.pages import PAGE_ROWS, all_at_once_or_pages
 from pipeline.audit.policy import AuditPolicy
 from pipeline.questions import Questions
+from pipeline.warehouse.texts import sql_text
 
-_SUMS = sql("effect")
+_SUMS = sql_text("audit/effect")
 
 
 class Change(Struct, frozen=True):

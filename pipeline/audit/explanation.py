@@ -5,11 +5,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.audit.attributions import parameters, sql
+from pipeline.audit.attributions import parameters
 from pipeline.audit.pages import Page
 from pipeline.audit.policy import AuditPolicy
 from pipeline.audit.reasons import FACTS, reason
 from pipeline.questions import Questions
+from pipeline.warehouse.texts import sql_text
 
 
 class Login(Struct, frozen=True):
@@ -96,9 +97,9 @@ class Explanation(Struct, frozen=True):
 
 def explain(ask: Questions, policy: AuditPolicy, event_id: str, workspace: str = "") -> Iterator[Explanation]:
     """Every action with this event ID, of one workspace or of all."""
-    for name, device in ask(sql("events"), {"event_id": event_id, "workspace": workspace})[1]:
+    for name, device in ask(sql_text("audit/events"), {"event_id": event_id, "workspace": workspace})[1]:
         place = {"workspace": name, "device": device, "event_id": event_id}
-        shown = {row[0]: row[1:] for row in ask(sql("shown"), place)[1]}
+        shown = {row[0]: row[1:] for row in ask(sql_text("audit/shown"), place)[1]}
         for row in _judged(ask, policy, place):
             if row["day"] in shown:
                 yield _explained(ask, policy, place, row, shown[row["day"]])
@@ -132,14 +133,14 @@ def _explained(
         policy=policy.parameters(),
         aliases=_aliases(ask, place["workspace"], answer.user_id),
         on_arrival=_answer(then[0] if then else row, policy),
-        history=tuple(Decision(*decision) for decision in ask(sql("decisions"), at)[1]),
+        history=tuple(Decision(*decision) for decision in ask(sql_text("audit/decisions"), at)[1]),
     )
 
 
 def _judged(ask: Questions, policy: AuditPolicy, place: dict[str, str], known_by: str = "") -> Iterator[dict[str, Any]]:
     """The rows with this event ID on the device: one for each day it was sent with."""
     page = Page(place["workspace"], place["device"], place["device"])
-    names, rows = ask(sql("judged"), {**parameters(page, policy, known_by), "event_id": place["event_id"]})
+    names, rows = ask(sql_text("audit/judged"), {**parameters(page, policy, known_by), "event_id": place["event_id"]})
     for row in rows:
         yield {"day": row[0], **dict(zip(names[1:], row[1:], strict=True))}
 
@@ -151,15 +152,15 @@ def _answer(row: dict[str, Any], policy: AuditPolicy) -> Answer:
 
 def _login(ask: Questions, place: dict[str, str], user_id: str, at: str) -> Login | None:
     """None where the hit named its user itself and has no device: there it is no fact about one."""
-    rows = ask(sql("login"), {**place, "user_id": user_id, "at": at})[1]
+    rows = ask(sql_text("audit/login"), {**place, "user_id": user_id, "at": at})[1]
     return Login(*rows[0]) if rows else None
 
 
 def _aliases(ask: Questions, workspace: str, user_id: str) -> Aliases:
-    rows = ask(sql("joined"), {"workspace": workspace, "user_id": user_id})[1] if user_id else []
+    rows = ask(sql_text("audit/joined"), {"workspace": workspace, "user_id": user_id})[1] if user_id else []
     mine = next((row for row in rows if row[0] == user_id), None)
     if mine is None:
         return Aliases()
     users = tuple(row[0] for row in rows if row[2] == mine[2])
-    said = ask(sql("statements"), {"workspace": workspace, "users": [row[0] for row in rows]})[1]
+    said = ask(sql_text("audit/statements"), {"workspace": workspace, "users": [row[0] for row in rows]})[1]
     return Aliases(users, bool(mine[3]), tuple(Statement(*statement) for statement in said))

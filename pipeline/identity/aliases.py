@@ -42,17 +42,13 @@ class Aliases:
         self._workspace = workspace
         self._said: dict[Pair, Said] = {}
 
-    def fold(self, statement: Alias) -> bool:
-        """Take one statement in; whether it changed which pairs are joined. An ID with itself says nothing."""
+    def fold(self, statement: Alias) -> None:
+        """Take one statement in. An ID with itself says nothing."""
         one, other = sorted((statement.user_id, statement.previous_id))
         if one == other:
-            return False
+            return
         said = Said(_RANK[statement.authority], ms_of(statement.ts), statement.withdrawn)
-        before = self._said.get((one, other))
-        if before is not None and before >= said:
-            return False
-        self._said[one, other] = said
-        return (before is not None and not before.withdrawn) != (not said.withdrawn)
+        self._said[one, other] = max(said, self._said.get((one, other), said))
 
     def joined(self) -> Iterable[Pair]:
         """The pairs that are one person."""

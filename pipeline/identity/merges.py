@@ -1,6 +1,6 @@
 """From everything said about some users to who each of them is now; it must not know where statements are kept."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline.identity.aliases import Aliases
 from pipeline.identity.ids import user_person
@@ -30,17 +30,27 @@ def merges(
             newest[user] = max(newest.get(user, ("", "")), (said.ts, said.event_id))
     canonical = aliases.resolve(users_max).canonical
     sizes = {user: len(members) for members in aliases.components() for user in members}
-    made: list[Merge] = []
+    made = []
     for members in aliases.closures():
+        persons = {user: user_person(workspace, user) for user in members}
         ice = min((frozen[user] for user in members if user in frozen), default="")
-        if ice:
-            made += _frozen(workspace, members, ice)
-            continue
-        component = min(user_person(workspace, user) for user in members)
-        version = sum(said_by.get(user, 0) for user in members)
-        made += [_merge(workspace, u, canonical, component, sizes.get(u, 1), version, users_max) for u in members]
-    for merge in made:
-        merge.event_id = newest[merge.user_id][1]
+        component = ice or min(persons.values())
+        version = FROZEN_VERSION if ice else sum(said_by.get(user, 0) for user in members)
+        for user, person in persons.items():
+            users = CONNECTED_USERS_MAX if ice else sizes.get(user, 1)
+            made.append(
+                Merge(
+                    workspace=workspace,
+                    user_id=user,
+                    person_id=person,
+                    canonical_id=person if ice else canonical.get(user, person),
+                    component=component,
+                    users=users,
+                    refused=users > users_max,
+                    event_id=newest[user][1],
+                    version=version,
+                )
+            )
     return made
 
 
@@ -68,34 +78,3 @@ def _distinct(statements: Iterable[Alias]) -> Iterator[Alias]:
         if key not in seen and said.user_id != said.previous_id:
             seen.add(key)
             yield said
-
-
-def _merge(  # noqa: PLR0917
-    workspace: str, user: str, canonical: Mapping[str, str], component: str, users: int, version: int, users_max: int
-) -> Merge:
-    person = user_person(workspace, user)
-    return Merge(
-        workspace=workspace,
-        user_id=user,
-        person_id=person,
-        canonical_id=canonical.get(user, person),
-        component=component,
-        users=users,
-        refused=users > users_max,
-        version=version,
-    )
-
-
-def _frozen(workspace: str, members: Sequence[str], component: str) -> Iterator[Merge]:
-    for user in members:
-        person = user_person(workspace, user)
-        yield Merge(
-            workspace=workspace,
-            user_id=user,
-            person_id=person,
-            canonical_id=person,
-            component=component,
-            users=CONNECTED_USERS_MAX,
-            refused=True,
-            version=FROZEN_VERSION,
-        )

@@ -32,11 +32,7 @@ from pipeline.stitch.states import erase as erase_states
 from pipeline.times import iso
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.erasure import WarehouseErasure
-
-_SUPPRESSED = """
-    SELECT toString(kind) AS kind, hash, toUnixTimestamp64Milli(since) AS since, toUnixTimestamp64Milli(until) AS until
-    FROM suppressions FINAL
-"""
+from pipeline.warehouse.texts import sql_text
 
 
 class Request(Struct, frozen=True):
@@ -99,7 +95,7 @@ async def forget(holder: Holder, request: Request) -> Certificate:
 def load_suppression(warehouse: Warehouse, key: bytes) -> Suppression:
     """Everybody who was ever forgotten."""
     users, devices, spans = set[str](), dict[str, int](), dict[str, Spans]()
-    for row in warehouse.rows(_SUPPRESSED):
+    for row in warehouse.rows(sql_text("suppressed")):
         name, until = row["hash"], int(row["until"])
         if row["kind"] == "user":
             users.add(name)

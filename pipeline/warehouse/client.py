@@ -5,7 +5,6 @@ Defaults differ between server versions (26.2 turned on async_insert and dedupli
 
 import uuid
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from pipeline.warehouse.address import parse
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from pipeline.warehouse.guard import refusal
 from pipeline.warehouse.handles import Handles, Settings
+from pipeline.warehouse.texts import sql_text
 
 QUERY_BYTES_MAX = 64 * MIB  # of one answer
 QUERY_MEMORY_BYTES_MAX = 2048 * MIB  # of one report: inside `seamline up` the engine shares memory with the pipeline
@@ -86,19 +86,19 @@ class Warehouse:
 
     def apply_links(self, batch: str) -> None:
         """Give the rows that this batch of `links_staged` covers to whom the links say; twice is once."""
-        self.command(sql_file("apply_links"), {"batch": batch})
+        self.command(sql_text("apply_links"), {"batch": batch})
 
     def large_devices(self, batch: str, rows_max: int) -> set[tuple[str, str]]:
         """(workspace, device) of this batch of `links_staged` with more than `rows_max` rows."""
-        return {(w, d) for w, d in self._own(sql_file("large_devices"), {"batch": batch, "rows": rows_max})}
+        return {(w, d) for w, d in self._own(sql_text("large_devices"), {"batch": batch, "rows": rows_max})}
 
     def touched_aliases(self, batch: str, users_max: int) -> list[dict[str, Any]]:
         """Every statement about anybody this batch of `aliases_staged` connects, in components up to `users_max`."""
-        return self.rows(sql_file("touched_aliases"), {"batch": batch, "users_max": users_max})
+        return self.rows(sql_text("touched_aliases"), {"batch": batch, "users_max": users_max})
 
     def frozen_aliases(self, batch: str, users_max: int) -> list[tuple[str, str, str]]:
         """(workspace, user, component) of this batch of `aliases_staged`, in components of more than `users_max`."""
-        rows = self.rows(sql_file("frozen_aliases"), {"batch": batch, "users_max": users_max})
+        rows = self.rows(sql_text("frozen_aliases"), {"batch": batch, "users_max": users_max})
         return [(row["workspace"], row["user_id"], row["component"]) for row in rows]
 
     def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -213,11 +213,6 @@ def open_warehouse(url: str, *, password: str = "") -> Warehouse:
     Nothing is opened yet: the first call connects. ValueError when the URL is neither.
     """
     return Warehouse(Handles(parse(url), password))
-
-
-def sql_file(name: str) -> str:
-    """The text of a question, by its file's name."""
-    return files(__package__).joinpath("sql", f"{name}.sql").read_text()
 
 
 def _limits(rows_max: int, seconds_max: float, readonly: bool) -> Settings:

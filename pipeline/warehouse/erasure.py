@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from pipeline.warehouse.client import Warehouse, sql_file
+from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import WarehouseUnavailable
+from pipeline.warehouse.texts import sql_text
 
 _STAGES = {
     "erasing_users": "workspace String, user_id String, person_id UUID",
@@ -61,7 +62,7 @@ class WarehouseErasure:
             self._warehouse.command(f"CREATE TABLE {table} ({columns}) ENGINE = Memory")
         self._insert("erasing_users", [{"workspace": workspace, "user_id": user_id, "person_id": person_id}])
         for name in ("users", "devices", "rows"):
-            self._warehouse.command(sql_file(f"erase/find_{name}"))
+            self._warehouse.command(sql_text(f"erase/find_{name}"))
 
     def users(self) -> list[tuple[str, str]]:
         """(user ID, person ID) of everybody who goes."""
@@ -78,11 +79,11 @@ class WarehouseErasure:
 
     def spans(self) -> list[dict[str, str]]:
         """Stretches (`device`, `since`, `until`) of devices that others use too in which all actions are theirs."""
-        return self._warehouse.rows(sql_file("erase/spans"))
+        return self._warehouse.rows(sql_text("erase/spans"))
 
     def logins(self) -> list[dict[str, Any]]:
         """Her logins on devices that others use too, with the fields of a hit that are nobody's, and the version."""
-        return self._warehouse.rows(sql_file("erase/logins"))
+        return self._warehouse.rows(sql_text("erase/logins"))
 
     def letters(self) -> Iterable[tuple[str, str, str]]:
         """(id, payload, detail) of every dead letter."""

@@ -117,20 +117,6 @@ def test_a_component_too_large_is_not_applied_and_is_listed() -> None:
     assert USERS_PER_PERSON_MAX == len(folded(crowd[1:]).resolve().canonical)
 
 
-def test_fold_says_whether_anything_changed() -> None:
-    """So that a writer writes only then."""
-    aliases = Aliases("shop")
-    told = [
-        said("a", "b", 1),
-        said("a", "b", 1),
-        said("b", "a", 2),
-        said("a", "b", 3, withdrawn=True),
-        said("a", "a", 9),
-    ]
-
-    assert [True, False, False, True, False] == [aliases.fold(statement) for statement in told]
-
-
 def test_a_chain_of_ten_thousand_is_bounded() -> None:
     """No recursion, and time in proportion: it is refused within a second."""
     aliases = folded([said(f"u{n}", f"u{n + 1}", n) for n in range(10_000)])

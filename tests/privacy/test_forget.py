@@ -145,6 +145,7 @@ def test_a_device_that_nobody_signed_in_on(up: Embedded, folder: Path) -> None:
     assert 8 == len(story.rows())
 
     assert 0 == up.seamline("forget", story.tablet, "--device").returncode
+    assert 5 == len(story.rows())
     assert {"backfilled", "identified", "carried"} >= {row[2] for row in story.rows()}
 
 

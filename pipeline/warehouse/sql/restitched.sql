@@ -1,0 +1,2 @@
+-- How many rows a restitching wrote.
+SELECT count() FROM action_log WHERE version = {version:UInt64}
