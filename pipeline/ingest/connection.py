@@ -40,6 +40,7 @@ class BoundedProtocol(HttpToolsProtocol):
     head_bytes = 0
     body_bytes = 0
     in_head = True
+    cycle: Exchange
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The clock starts before the first byte; the connection too many is told to come again."""
@@ -130,9 +131,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_complete(self) -> None:
-        """From here on the client owes nothing."""
+        """From here on the client owes nothing; if it was answered before with a close, this is the time for it."""
         super().on_message_complete()
         self.due, self.in_head = None, True
+        if self.cycle.lingering and self.cycle.response_complete:
+            self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
         self.refuse(b"400 Bad Request")

@@ -26,6 +26,7 @@ class Exchange(RequestResponseCycle):
     """uvicorn's cycle, but an answer's head waits for its body."""
 
     _start: Any = None  # the head, until its body comes
+    lingering = False  # answered with a close, and the client still sends
 
     async def send(self, message: Any) -> None:
         """Keep a head; write it with a whole body that follows; leave everything else as it was."""
@@ -36,9 +37,17 @@ class Exchange(RequestResponseCycle):
         elif self._plain(message) and not self.flow.write_paused:
             self._write(self._start["status"], tuple(self._start["headers"]), message["body"])
         else:
-            start, self._start = self._start, None
-            await super().send(start)
-            await super().send(message)
+            await self._whole(message)
+
+    async def _whole(self, message: Any) -> None:
+        """By uvicorn, which closes as soon as the answer is complete. A client that still sends would meet a reset
+        instead of the answer, so the connection is left open until it has sent all."""
+        start, self._start = self._start, None
+        body_comes = self.more_body and not self.waiting_for_100_continue
+        await super().send(start)
+        if body_comes and not self.keep_alive:
+            self.keep_alive = self.lingering = True
+        await super().send(message)
 
     def _plain(self, message: Any) -> bool:
         """Whether the answer needs none of HTTP's finer points: an open connection, a whole body, its length told."""

@@ -150,20 +150,38 @@ async def test_too_large_a_body_is_answered_before_it_is_sent(tmp_path: Path) ->
     assert 200 == exact.status
 
 
-async def test_an_ordinary_client_reads_its_413(tmp_path: Path) -> None:
-    """One that sends everything before it listens."""
+@pytest.mark.parametrize("wish", ["keep-alive", "close"])
+async def test_an_ordinary_client_reads_its_413(tmp_path: Path, wish: str) -> None:
+    """One that sends everything before it listens, whether or not it wants the connection kept."""
     async with served(tmp_path) as (port, _):
 
         def post() -> int:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
             try:
-                connection.request("POST", "/v1/hits", body=b"x" * (3 * BODY_BYTES_MAX))
+                connection.request("POST", "/v1/hits", body=b"x" * (3 * BODY_BYTES_MAX), headers={"connection": wish})
                 with connection.getresponse() as response:
                     return response.status
             finally:
                 connection.close()
 
         assert 413 == await asyncio.to_thread(post)
+
+
+async def test_who_asked_for_a_close_gets_it_once_they_have_sent_all(tmp_path: Path) -> None:
+    """Not before, or the reset could overtake the answer; and not never."""
+    async with served(tmp_path) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        body = b"x" * (BODY_BYTES_MAX + 1)
+        writer.write(POST + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body[:1])
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        writer.write(body[1:])
+        await asyncio.wait_for(writer.drain(), 10)
+        rest = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in head.lower()
+    assert rest.endswith(b"}")
 
 
 async def test_an_endless_body_is_cut_off(tmp_path: Path) -> None:
