@@ -1,0 +1,64 @@
+"""A report's name, what is asked of it and of whom, put together as SQL and parameters; it must not ask anybody."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from pipeline.report.catalogue import REPORTS, Report
+from pipeline.report.parameters import Parameter, Problem, checked
+from pipeline.report.segments.condition import EVERYBODY, Condition
+from pipeline.warehouse.texts import sql_text
+
+COMMON = (
+    Parameter("workspace", "name"),
+    Parameter("since", "instant"),
+    Parameter("until", "instant"),
+    Parameter("zone", "zone", "UTC"),
+    Parameter("bots", "flag", "0"),
+)
+
+
+class Question(Struct, frozen=True):
+    """What to put to the warehouse, and the columns that will come."""
+
+    sql: str
+    parameters: dict[str, Any]
+    columns: tuple[str, ...]
+
+
+def question(
+    name: str, values: Mapping[str, Any], segment: Condition = EVERYBODY, steps: Sequence[Condition] = ()
+) -> Question | Problem:
+    """The question to put to the warehouse, or the first thing that is wrong with it.
+
+    `segment` is `compiled(...)` of a segment, `steps` (of a funnel) are `compiled_step(...)` each.
+    """
+    if name not in REPORTS:
+        return Problem("report", f"one of {', '.join(REPORTS)}")
+    report = REPORTS[name]
+    if segment.sql != EVERYBODY.sql and not report.segmented:
+        return Problem("segment", f"none: {name} is not about many persons")
+    if name == "funnel" and not steps:
+        return Problem("step", "at least one")
+    asked: dict[str, Any] = {}
+    for parameter in (*COMMON, *report.parameters):
+        value = checked(parameter, values)
+        if isinstance(value, Problem):
+            return value
+        asked[parameter.name] = value
+    if asked["since"] >= asked["until"]:
+        return Problem("until", f"a time after {asked['since']}")
+    return _put_together(report, asked, segment, steps)
+
+
+def _put_together(report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition]) -> Question:
+    """All SQL comes from files and the compiler's constants; whatever was said stands in the parameters."""
+    sql = sql_text(f"reports/{report.name}")
+    sql = sql.replace("$counted", sql_text("reports/counted").rstrip()).replace("$segment", segment.sql)
+    sql = sql.replace("$theirs", sql_text("reports/theirs").rstrip())
+    sql = sql.replace("$steps", f"[{', '.join(step.sql for step in steps)}]")
+    parameters = dict(asked)
+    for condition in (segment, *steps):
+        parameters |= condition.parameters
+    return Question(sql, parameters, report.columns)

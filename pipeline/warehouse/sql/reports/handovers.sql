@@ -1,0 +1,43 @@
+-- How often did a person go on with another kind of device: the next visit, by its start, is on another kind?
+SELECT
+    from_kind,
+    to_kind,
+    count()                                            AS handovers,
+    uniqExact(person_id)                               AS persons,
+    toInt64(quantileExactLow(0.5)(gap_ms))             AS median_gap_ms
+FROM
+(
+    SELECT
+        person_id,
+        arraySort(groupArrayArray(visits))                                          AS line,
+        arrayJoin(arrayZip(arrayPopBack(line), arrayPopFront(line)))                AS pair,
+        pair.1.4                                                                    AS from_kind,
+        pair.2.4                                                                    AS to_kind,
+        greatest(pair.2.1 - pair.1.2, 0)                                            AS gap_ms
+    FROM
+    (
+        SELECT
+            person_id,
+            device,
+            argMax(if(device_type = '', 'unknown', toString(device_type)), (ts, event_id))  AS kind,
+            arraySort(groupArray(toUnixTimestamp64Milli(ts)))                       AS times,
+            arrayFilter((t, gap, n) -> n = 1 OR gap >= 1800000, times,
+                arrayDifference(times), arrayEnumerate(times))                      AS starts,
+            arrayFilter((t, gap, n) -> n = length(times) OR gap >= 1800000, times,
+                arrayPushBack(arrayPopFront(arrayDifference(times)), 0), arrayEnumerate(times)) AS ends,
+            arrayMap((begun, ended) -> (begun, ended, device, kind), starts, ends)  AS visits
+        FROM $counted
+        WHERE person_id IN
+        (
+            SELECT person_id
+            FROM $counted
+            GROUP BY person_id
+            HAVING min(cityHash64(device)) != max(cityHash64(device))
+        )
+        GROUP BY person_id, device
+    )
+    GROUP BY person_id
+)
+WHERE from_kind != to_kind
+GROUP BY from_kind, to_kind
+ORDER BY handovers DESC, from_kind, to_kind

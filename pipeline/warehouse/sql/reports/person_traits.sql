@@ -1,0 +1,27 @@
+-- What was said of this person, a row a statement, and which one counts: the latest set, else the earliest set once?
+SELECT
+    key, value, ts, event_id, device, site_id, protocol, once,
+    CAST((ts, event_id) = if(any_set, latest_set, earliest_once) AND once != any_set, 'Bool') AS counts
+FROM
+(
+    SELECT
+        *,
+        countIf(NOT once) OVER w > 0                      AS any_set,
+        maxIf((ts, event_id), NOT once) OVER w            AS latest_set,
+        minIf((ts, event_id), once) OVER w                AS earliest_once
+    FROM
+    (
+        SELECT ts, event_id, device, site_id, protocol, false AS once,
+               arrayJoin(JSONExtractKeysAndValuesRaw(traits)) AS pair, pair.1 AS key, pair.2 AS value
+        FROM $theirs
+        WHERE traits != '{}'
+        UNION ALL
+        SELECT ts, event_id, device, site_id, protocol, true AS once,
+               arrayJoin(JSONExtractKeysAndValuesRaw(traits_once)) AS pair, pair.1 AS key, pair.2 AS value
+        FROM $theirs
+        WHERE traits_once != '{}'
+    )
+    WINDOW w AS (PARTITION BY key)
+)
+ORDER BY key, ts, event_id
+LIMIT {limit:UInt32}

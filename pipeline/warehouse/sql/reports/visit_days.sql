@@ -1,0 +1,12 @@
+-- How many visits began each day? A visit that began before the period begins with it.
+SELECT toDate(fromUnixTimestamp64Milli(arrayJoin(starts), 'UTC'), {zone:String}) AS date, count() AS visits
+FROM
+(
+    SELECT
+        arraySort(groupArray(toUnixTimestamp64Milli(ts))) AS times,
+        arrayFilter((t, gap, n) -> n = 1 OR gap >= 1800000, times, arrayDifference(times), arrayEnumerate(times)) AS starts
+    FROM $counted
+    GROUP BY person_id, device
+)
+GROUP BY date
+ORDER BY date
