@@ -73,6 +73,12 @@ SUSPECTS_EACH_S = 600  # how often the sink counts them: slower than any alarm, 
 # --- reporting ---------------------------------------------------------------------------------------------------
 QUERY_SECONDS_MAX = 10
 QUERY_ROWS_MAX = 10_000  # past it an error, never a cut
+SEGMENT_CHARS_MAX = 2_000  # a screenful: more is made by a program, which can ask SQL
+SEGMENT_CONDITIONS_MAX = 20  # each is worked out for every person of the period
+SEGMENT_DEPTH_MAX = 10  # of parentheses and `not`; the parser recurses
+SEGMENT_VALUES_MAX = 100  # in one `in (...)`
+SEGMENT_DAYS_MAX = 3_660  # of `within` and `7d`: ten years, more than anybody keeps
+FUNNEL_STEPS_MAX = 10  # each is looked for again at every action
 
 assert EVENT_BYTES_MAX * 2 <= RECORD_BYTES_MAX, "a record holds at least two events"
 assert RECORD_BYTES_MAX <= APPEND_BYTES_MAX, "what the publisher packs, every log takes"
