@@ -9,6 +9,7 @@ IsoTime = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$", description="UTC day")]
 Id = Annotated[str, Meta(max_length=255)]
 RequiredId = Annotated[str, Meta(min_length=1, max_length=255)]
+Keyed = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="HMAC-SHA-256 under the erasure key, cut")]
 Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 
 
@@ -151,6 +152,37 @@ class HitHead(Struct, gc=False):
     logout: bool = False
 
 
+class Suppressed(Struct, frozen=True, kw_only=True):
+    """Whom to forget again whenever they come back, by keyed hashes alone; a line of `erasures`.
+
+    `key_id` tells which erasure key the hashes were made with, and nothing of the key.
+    """
+
+    workspace: RequiredId
+    kind: Literal["user", "device", "span"]
+    hash: Keyed
+    since: IsoTime
+    until: IsoTime
+    certificate: Uuid
+    erased_at: IsoTime
+    key_id: str = ""
+
+
+class Mark(Struct, frozen=True):
+    """A line between what came before and what comes after, on every partition of `hits` and then of `stitched`.
+
+    `epoch` is the one to stitch under from here on, 0 for the one in force; `erasures` is how many records of that
+    topic to know from here on. In `stitched` it says what whoever stitched it knows: by which policy, and with which
+    erasure key.
+    """
+
+    id: Uuid
+    epoch: Annotated[int, Meta(ge=0)] = 0
+    erasures: Annotated[int, Meta(ge=0)] = 0
+    policy: str = ""
+    key_id: str = ""
+
+
 # Record kinds: the `schema` header of a log record. A reader that meets another version sends it to dead letters.
 HIT_SCHEMA = "hit/1"
 ACTION_SCHEMA = "action/1"
@@ -158,3 +190,5 @@ LINK_SCHEMA = "link/1"
 ALIAS_SCHEMA = "alias/1"
 DEAD_LETTER_SCHEMA = "dead-letter/1"
 STATE_SCHEMA = "device-state/1"
+SUPPRESSED_SCHEMA = "suppressed/1"
+MARK_SCHEMA = "mark/1"

@@ -2,20 +2,29 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pipeline.identity.policy import Policy
+from pipeline.log.marks import Crossing, NotPassed
 from pipeline.log.partition import alias_partition_of
-from pipeline.log.port import ALIASES, Append, Log, LogUnavailable
-from pipeline.model import ALIAS_SCHEMA, Alias
+from pipeline.log.port import ALIASES, DEAD_LETTERS, STITCHED, Append, Log, LogUnavailable
+from pipeline.model import ALIAS_SCHEMA, Alias, Mark
 from pipeline.privacy.forget import Holder, Request, forget
-from pipeline.restitching import Restitched
+from pipeline.privacy.keys import NoKey, erasure_key
+from pipeline.restitching import NotYet, Restitched, restitch_in_cluster
 from pipeline.settings import Settings
+from pipeline.sink.sink import ALIAS_GROUP, DEAD_GROUP
+from pipeline.sink.sink import GROUP as SINK_GROUP
 from pipeline.up.query_socket import NobodyListens, tell
 
+if TYPE_CHECKING:
+    from pipeline.warehouse.client import Warehouse
+
 _LONG_SECONDS_MAX = 3_600  # replaced files stay on disk for a minute, and a large log or table takes its time
-_NOT_ON_KAFKA = "{} works on `seamline up` alone so far: on Kafka nothing was changed"
+_CROSSING_SECONDS_MAX = 600  # stitch and sink work off what waits first
 Order = Callable[[Any], Awaitable[dict[str, Any]]]
 
 
@@ -59,17 +68,52 @@ def state(settings: Settings, statement: Alias) -> None:
 
 
 def forget_them(settings: Settings, request: Request) -> Mapping[str, Any]:
-    """Have a running `up` forget somebody; the certificate. Raises OrderRefused."""
-    if settings.log.brokers:
-        raise OrderRefused(_NOT_ON_KAFKA.format("forget"))
-    return _tell(settings, "forget", request, _LONG_SECONDS_MAX)
+    """Forget somebody, by a running `up` or with the workers of a cluster; the certificate. Raises OrderRefused."""
+    if not settings.log.brokers:
+        return _tell(settings, "forget", request, _LONG_SECONDS_MAX)
+    from pipeline.privacy.cluster import Cluster, OtherKey, StillFound, forget_in_cluster
+
+    async def work(log: Log, warehouse: "Warehouse") -> Any:
+        try:
+            key = erasure_key(settings.erasure_key, make=False)
+            cluster = Cluster(log, warehouse, key, settings.stitch.lookback_ms, partial(_cross, log))
+            return await forget_in_cluster(cluster, request)
+        except (NoKey, OtherKey, StillFound) as error:
+            raise OrderRefused(f"SEAMLINE_ERASURE_KEY_FILE: {error}") from error
+
+    return dict(msgspec.to_builtins(_in_cluster(settings, work)))
 
 
 def restitch_all(settings: Settings) -> Mapping[str, Any]:
-    """Have a running `up` give every row its person anew; what changed. Raises OrderRefused."""
-    if settings.log.brokers:
-        raise OrderRefused(_NOT_ON_KAFKA.format("restitch"))
-    return _tell(settings, "restitch", {}, _LONG_SECONDS_MAX)
+    """Give every row its person anew, by a running `up` or beside the workers of a cluster; what changed. Raises
+    OrderRefused."""
+    if not settings.log.brokers:
+        return _tell(settings, "restitch", {}, _LONG_SECONDS_MAX)
+
+    async def work(log: Log, warehouse: "Warehouse") -> Any:
+        policy = Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max)
+        return await restitch_in_cluster(warehouse, policy, partial(_cross, log))
+
+    return dict(msgspec.to_builtins(_in_cluster(settings, work)))
+
+
+async def _cross(log: Log, mark: Mark) -> list[Mark]:
+    """Draw the mark and wait until every stage is past it."""
+    groups = {STITCHED: SINK_GROUP, ALIASES: ALIAS_GROUP, DEAD_LETTERS: DEAD_GROUP}
+    return await Crossing(log, mark, groups, _CROSSING_SECONDS_MAX).passed()
+
+
+def _in_cluster(settings: Settings, work: Callable[[Log, Any], Awaitable[Any]]) -> Any:
+    from pipeline.warehouse.client import open_warehouse
+    from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
+
+    warehouse = open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
+    try:
+        return asyncio.run(_on_kafka(settings, lambda log: work(log, warehouse)))
+    except (NotPassed, NotYet, WarehouseRefused, WarehouseUnavailable) as error:
+        raise OrderRefused(str(error)) from error
+    finally:
+        warehouse.close()
 
 
 def _tell(settings: Settings, order: str, arguments: Any, seconds_max: float = 60) -> Mapping[str, Any]:
@@ -82,12 +126,12 @@ def _tell(settings: Settings, order: str, arguments: Any, seconds_max: float = 6
     return answer
 
 
-async def _on_kafka(settings: Settings, work: Callable[[Log], Awaitable[None]]) -> None:
+async def _on_kafka(settings: Settings, work: Callable[[Log], Awaitable[Any]]) -> Any:
     from pipeline.log.kafka import KafkaLog
 
     log = KafkaLog(",".join(settings.log.brokers))
     try:
-        await work(log)
+        return await work(log)
     except LogUnavailable as error:
         raise OrderRefused(str(error)) from error
     finally:

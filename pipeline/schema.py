@@ -12,11 +12,15 @@ from pipeline.model import (
     DEAD_LETTER_SCHEMA,
     HIT_SCHEMA,
     LINK_SCHEMA,
+    MARK_SCHEMA,
+    SUPPRESSED_SCHEMA,
     Action,
     Alias,
     DeadLetter,
     Hit,
     Link,
+    Mark,
+    Suppressed,
 )
 
 RECORDS: dict[str, type[msgspec.Struct]] = {
@@ -25,6 +29,8 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     LINK_SCHEMA: Link,
     ALIAS_SCHEMA: Alias,
     DEAD_LETTER_SCHEMA: DeadLetter,
+    SUPPRESSED_SCHEMA: Suppressed,
+    MARK_SCHEMA: Mark,
 }
 
 

@@ -11,6 +11,9 @@ from pipeline.ingest.app import IngestApp
 from pipeline.ingest.server import serve
 from pipeline.log.kafka import KafkaLog, create_topics
 from pipeline.log.port import HITS, LogUnavailable
+from pipeline.privacy.erasures import forgotten
+from pipeline.privacy.keys import NoKey
+from pipeline.privacy.suppression import Suppression
 from pipeline.settings import Settings
 from pipeline.sink.sink import Sink
 from pipeline.stitch.worker import WorkerSettings, run_worker
@@ -90,8 +93,13 @@ def run_stitch(settings: Settings) -> int:
             group_instance_id=settings.stitch.instance or None,
             web_host=settings.ingest.host,
             web_port=settings.ingest.port,
+            erasure_key=settings.erasure_key,
         )
     )
+
+
+async def _suppression(log: KafkaLog, settings: Settings) -> Suppression:
+    return (await forgotten(log, settings.erasure_key)).suppression
 
 
 def run_sink(settings: Settings) -> int:
@@ -100,7 +108,7 @@ def run_sink(settings: Settings) -> int:
     async def work() -> int:
         warehouse = await asyncio.to_thread(_warehouse, settings)
         log = KafkaLog(",".join(settings.log.brokers))
-        sink = Sink(log, warehouse)
+        sink = Sink(log, warehouse, forgotten=lambda: _suppression(log, settings))
         health = Health(lambda: True, lambda: not sink.unready(), lambda: sink.figures)
         await health.start(settings.ingest.host, settings.ingest.port)
         try:
@@ -126,7 +134,7 @@ def _run(settings: Settings, work: Callable[[], Coroutine[Any, Any, int]]) -> in
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(work())
-    except (WarehouseRefused, WarehouseUnavailable, LogUnavailable, OSError) as error:
+    except (WarehouseRefused, WarehouseUnavailable, LogUnavailable, NoKey, OSError) as error:
         return _refuse(str(error))
 
 

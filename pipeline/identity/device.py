@@ -100,6 +100,27 @@ def renamed(data: bytes, names: Mapping[str, str]) -> bytes:
     return msgspec.json.encode([*marks, called, logouts, quiet])
 
 
+def users_of(data: bytes) -> set[str]:
+    """Everybody who signed in, in an encoded state."""
+    return {span.user for span in msgspec.json.decode(data, type=_WIRE)[-3] if span.user}
+
+
+def after(data: bytes, until_ms: int) -> bytes | None:
+    """An encoded state without what was up to this instant; None when nothing else is left.
+
+    Of a span that goes on after it only the end is known to be later, so that is what stays.
+    """
+    *marks, spans, logouts, quiet = msgspec.json.decode(data, type=_WIRE)
+    spans = [
+        span._replace(first_ms=span.last_ms if span.first_ms <= until_ms else span.first_ms)
+        for span in spans
+        if span.last_ms > until_ms
+    ]
+    logouts = [t_ms for t_ms in logouts if t_ms > until_ms]
+    quiet = [[max(first_ms, until_ms + 1), last_ms] for first_ms, last_ms in quiet if last_ms > until_ms]
+    return msgspec.json.encode([*marks, spans, logouts, quiet]) if spans or logouts or quiet else None
+
+
 def _add_spans(line: Timeline, spans: list[Span]) -> None:
     """Bucket by bucket; one by one where they do not fit the policy, which may have changed since they were written."""
     size_ms = line.policy.bucket_ms

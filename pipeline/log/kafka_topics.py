@@ -8,10 +8,11 @@ from aiokafka.errors import LeaderNotAvailableError, TopicAlreadyExistsError, fo
 
 from pipeline.limits import DAY_MS, LOOKBACK_MS, PARTITIONS
 from pipeline.log.kafka_client import KafkaConnection, admin_client, patiently, unavailable
-from pipeline.log.port import HITS, STITCH_STATE, STITCHED, LogUnavailable
+from pipeline.log.port import ERASURES, HITS, STITCH_STATE, STITCHED, LogUnavailable
 from pipeline.log.retention import retention_ms
 
 _COPIES = 3
+_FOR_GOOD_MS = -1
 _COPARTITIONED = (HITS, STITCHED, STITCH_STATE)
 
 
@@ -34,6 +35,7 @@ async def create_topics(
         with unavailable("creating topics"):
             copies = replication or min(_COPIES, len((await admin.describe_cluster())["brokers"]))
             wanted = [_topic(name, partitions, copies, kept_ms) for name, kept_ms in retention.items()]
+            wanted.append(_topic(ERASURES, 1, copies, _FOR_GOOD_MS))
             response = await patiently(connection, lambda: admin.create_topics(wanted))
             created = [name for name, code, why in response.topic_errors if _is_new(name, code, why)]
             counts = await patiently(connection, lambda: _counts(admin, list(retention)))

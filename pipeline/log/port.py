@@ -15,6 +15,7 @@ STITCHED = "stitched"
 ALIASES = "aliases"
 STITCH_STATE = "stitch-state"
 DEAD_LETTERS = "dead-letters"
+ERASURES = "erasures"  # who was forgotten, by hashes; kept for good, and only where the log is Kafka
 TOPICS = (HITS, STITCHED, ALIASES, STITCH_STATE, DEAD_LETTERS)
 
 

@@ -25,9 +25,17 @@ from msgspec import Struct
 from pipeline.identity.ids import NAMELESS, device_person, user_person
 from pipeline.limits import TIME_MIN_MS
 from pipeline.log.local import LocalLog, LocalWriter
-from pipeline.model import Hit
+from pipeline.model import Hit, Suppressed
 from pipeline.privacy.lines import Forgotten, names_her, rewritten, stub_action
-from pipeline.privacy.suppression import Spans, Suppression, device_hash, nameless, stub, user_hash
+from pipeline.privacy.suppression import (
+    Suppression,
+    device_hash,
+    key_id,
+    nameless,
+    stub,
+    suppression_of,
+    user_hash,
+)
 from pipeline.stitch.states import erase as erase_states
 from pipeline.times import iso
 from pipeline.warehouse.client import Warehouse
@@ -56,6 +64,7 @@ class Certificate(Struct):
     log_records: int = 0
     states: int = 0
     stubs: int = 0
+    log_until: str = ""  # the day from which no record on Kafka can hold them; "": none does
 
 
 class Holder(Struct):
@@ -71,12 +80,12 @@ class Holder(Struct):
 async def forget(holder: Holder, request: Request) -> Certificate:
     """Erase them; what was done. Raises what the warehouse and the log raise; then ask again."""
     now = iso(time.time_ns() // 1_000_000)
-    made = Certificate(str(uuid.uuid4()), request.workspace, _subject(holder.key, request), now)
+    made = certificate(holder.key, request, now)
     erasure = WarehouseErasure(holder.warehouse)
-    gone = await asyncio.to_thread(_find, erasure, request, holder.key, now)
+    gone = await asyncio.to_thread(find, erasure, request, holder.key, now)
     await _suppress(holder, erasure, made, gone)
     async with holder.still():
-        gone = await asyncio.to_thread(_find, erasure, request, holder.key, now)
+        gone = await asyncio.to_thread(find, erasure, request, holder.key, now)
         await _suppress(holder, erasure, made, gone)
         logins = await asyncio.to_thread(erasure.logins)
         made.log_records = await holder.log.rewrite(
@@ -85,7 +94,7 @@ async def forget(holder: Holder, request: Request) -> Certificate:
         made.states = await holder.log.write(lambda writer: _erase_states(writer, gone, logins))
         await holder.log.scrub()
         made.stubs = len(logins)
-        made.row_versions = await asyncio.to_thread(_erase, erasure, gone, logins)
+        made.row_versions = await asyncio.to_thread(erase, erasure, gone, logins)
         await asyncio.to_thread(erasure.purge)
         await asyncio.to_thread(erasure.finish)
     made.users, made.devices = len(gone.users), len(gone.devices)
@@ -94,26 +103,18 @@ async def forget(holder: Holder, request: Request) -> Certificate:
 
 def load_suppression(warehouse: Warehouse, key: bytes) -> Suppression:
     """Everybody who was ever forgotten."""
-    users, devices, spans = set[str](), dict[str, int](), dict[str, Spans]()
-    for row in warehouse.rows(sql_text("suppressed")):
-        name, until = row["hash"], int(row["until"])
-        if row["kind"] == "user":
-            users.add(name)
-        elif row["kind"] == "device":
-            devices[name] = until
-        else:
-            spans[name] = (*spans.get(name, ()), (int(row["since"]), until))
-    return Suppression(key, frozenset(users), devices, spans)
+    rows = warehouse.rows(sql_text("suppressed"))
+    return suppression_of(key, (msgspec.convert(row, Suppressed) for row in rows))
 
 
-def _subject(key: bytes, request: Request) -> str:
-    if request.user_id:
-        return user_hash(key, request.workspace, request.user_id)
-    return device_hash(key, request.workspace, request.anonymous_id)
+def certificate(key: bytes, request: Request, now: str) -> Certificate:
+    """Of an erasure that begins."""
+    who = (user_hash, request.user_id) if request.user_id else (device_hash, request.anonymous_id)
+    return Certificate(str(uuid.uuid4()), request.workspace, who[0](key, request.workspace, who[1]), now)
 
 
-def _find(erasure: WarehouseErasure, request: Request, key: bytes, until: str) -> Forgotten:
-    """Step 3."""
+def find(erasure: WarehouseErasure, request: Request, key: bytes, until: str) -> Forgotten:
+    """Who they are, and what is theirs, as the warehouse has it. Blocks."""
     if request.user_id:
         erasure.find(request.workspace, request.user_id, user_person(request.workspace, request.user_id))
     else:
@@ -132,15 +133,24 @@ def _find(erasure: WarehouseErasure, request: Request, key: bytes, until: str) -
 
 async def _suppress(holder: Holder, erasure: WarehouseErasure, made: Certificate, gone: Forgotten) -> None:
     """Step 1: twice, because those found after the last hit may be more."""
-    common = {"workspace": gone.workspace, "certificate": made.certificate, "erased_at": made.erased_at}
-    ever = {**common, "since": iso(TIME_MIN_MS), "until": gone.until}
-    rows = [{**ever, "kind": "user", "hash": user_hash(gone.key, gone.workspace, user)} for user in gone.users]
-    rows += [{**ever, "kind": "device", "hash": device_hash(gone.key, gone.workspace, one)} for one in gone.devices]
-    for span in await asyncio.to_thread(erasure.spans):
-        name = device_hash(gone.key, gone.workspace, span["device"][2:])
-        rows.append({**common, "kind": "span", "hash": name, "since": span["since"], "until": span["until"]})
-    await asyncio.to_thread(erasure.insert, "suppressions", rows)
+    await asyncio.to_thread(lambda: erasure.insert("suppressions", suppressed(erasure, made, gone)))
     holder.suppress(await asyncio.to_thread(load_suppression, holder.warehouse, holder.key))
+
+
+def suppressed(erasure: WarehouseErasure, made: Certificate, gone: Forgotten) -> list[Suppressed]:
+    """How they are remembered. Blocks."""
+    key, workspace = gone.key, gone.workspace
+    ever = (iso(TIME_MIN_MS), gone.until)
+    theirs = [("user", user_hash(key, workspace, user), *ever) for user in sorted(gone.users)]
+    theirs += [("device", device_hash(key, workspace, device), *ever) for device in sorted(gone.devices)]
+    for span in erasure.spans():
+        name = device_hash(key, workspace, span["device"][2:])
+        theirs.append(("span", name, span["since"], span["until"]))
+    common = {"certificate": made.certificate, "erased_at": made.erased_at, "key_id": key_id(key)}
+    return [
+        Suppressed(workspace=workspace, kind=kind, hash=name, since=since, until=until, **common)  # type: ignore[arg-type]
+        for kind, name, since, until in theirs
+    ]
 
 
 def _erase_states(writer: LocalWriter, gone: Forgotten, logins: list[dict[str, Any]]) -> int:
@@ -152,8 +162,8 @@ def _erase_states(writer: LocalWriter, gone: Forgotten, logins: list[dict[str, A
     return erase_states(writer.execute, [(gone.workspace, device) for device in gone.devices], names)
 
 
-def _erase(erasure: WarehouseErasure, gone: Forgotten, logins: list[dict[str, Any]]) -> dict[str, int]:
-    """Step 6."""
+def erase(erasure: WarehouseErasure, gone: Forgotten, logins: list[dict[str, Any]]) -> dict[str, int]:
+    """Stubs first, then every version of every row goes; how many, by table. Blocks."""
     stubs = [stub_action(stub(gone.key, msgspec.convert(login, Hit)), login["version"]) for login in logins]
     erasure.insert("action_log", stubs)
     erasure.mark_letters(name for name, payload, detail in erasure.letters() if names_her(payload, detail, gone))

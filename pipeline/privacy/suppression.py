@@ -8,11 +8,12 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Literal
 
 from msgspec import Struct
 
 from pipeline.identity.ids import NAMELESS, device_of
-from pipeline.model import Alias, Hit
+from pipeline.model import Alias, Hit, HitHead, Suppressed
 from pipeline.times import ms_of
 
 _DOMAIN = b"seamline/erasure/1"
@@ -20,6 +21,7 @@ KEY_BYTES_MIN = 32
 
 
 Spans = tuple[tuple[int, int], ...]  # first and last instant, epoch ms
+Fate = Literal["kept", "stub", "gone"]
 
 
 class Suppression(Struct, frozen=True):
@@ -44,18 +46,27 @@ class Suppression(Struct, frozen=True):
         """Whether this user was forgotten."""
         return bool(user_id and self.users) and user_hash(self.key, workspace, user_id) in self.users
 
-    def hit(self, hit: Hit) -> Hit | None:
-        """What may be kept of a hit: itself, a stub, or nothing."""
+    def fate(self, hit: Hit | HitHead) -> Fate:
+        """What may be kept of a hit: all of it, a stub, or nothing."""
         theirs = self.user(hit.workspace, hit.user_id)
         if hit.user_id and not theirs:
-            return hit
+            return "kept"
         if hit.anonymous_id and self._gone(hit, theirs):
-            return None
+            return "gone"
         if not theirs:
-            return hit
-        return stub(self.key, hit) if hit.anonymous_id else None
+            return "kept"
+        return "stub" if hit.anonymous_id else "gone"
 
-    def _gone(self, hit: Hit, theirs: bool) -> bool:
+    def hit(self, hit: Hit) -> Hit | None:
+        """The hit, its stub, or nothing."""
+        fate = self.fate(hit)
+        return hit if fate == "kept" else stub(self.key, hit) if fate == "stub" else None
+
+    def gone_until(self, workspace: str, anonymous_id: str) -> int:
+        """The last instant of a device that was theirs alone; -1 for any other."""
+        return self.devices.get(device_hash(self.key, workspace, anonymous_id), -1) if self.devices else -1
+
+    def _gone(self, hit: Hit | HitHead, theirs: bool) -> bool:
         """Whether it was done on a device of theirs, or in their time on another: there a login leaves its stub."""
         if not (self.devices or self.spans):
             return False
@@ -69,6 +80,27 @@ class Suppression(Struct, frozen=True):
         return [
             s for s in statements if not (self.user(s.workspace, s.user_id) or self.user(s.workspace, s.previous_id))
         ]
+
+
+NOBODY = Suppression()
+
+
+def suppression_of(key: bytes, rows: Iterable[Suppressed]) -> Suppression:
+    """Everybody whom the rows name, whatever their order and however often they are repeated."""
+    users, devices, spans = set[str](), dict[str, int](), dict[str, set[tuple[int, int]]]()
+    for row in rows:
+        if row.kind == "user":
+            users.add(row.hash)
+        elif row.kind == "device":
+            devices[row.hash] = max(ms_of(row.until), devices.get(row.hash, -1))
+        else:
+            spans.setdefault(row.hash, set()).add((ms_of(row.since), ms_of(row.until)))
+    return Suppression(key, frozenset(users), devices, {name: tuple(sorted(when)) for name, when in spans.items()})
+
+
+def key_id(key: bytes) -> str:
+    """Tells one erasure key from another."""
+    return _hash(key, "key")[:8]
 
 
 def user_hash(key: bytes, workspace: str, user_id: str) -> str:

@@ -19,17 +19,18 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 
-from msgspec import Struct
-
 from pipeline.log.dead_letters import dead_letters
 from pipeline.log.port import ALIASES, DEAD_LETTERS, STITCHED, Append, Log, Record
-from pipeline.model import ACTION_SCHEMA, ALIAS_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA
+from pipeline.model import ACTION_SCHEMA, ALIAS_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA, MARK_SCHEMA
+from pipeline.privacy.suppression import Suppression
 from pipeline.sink.batch import Batch, Line, sort
 from pipeline.sink.deferral import DEVICE_ROWS_MAX, Deferral, Device
+from pipeline.sink.figures import Figures
 from pipeline.sink.lane import INTERVAL_MS, Lane
 from pipeline.sink.merges import Merges
 from pipeline.sink.patience import Patience, Stopped
 from pipeline.sink.poison import insert_good
+from pipeline.sink.statements import nobody, spoken
 from pipeline.sink.suspects import Suspects
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import RowsRefused
@@ -40,22 +41,6 @@ ALIAS_GROUP = "sink-aliases"
 _ALIASES_LINGER_S = 10.0  # trackers may state aliases while stitching stands still
 Flush = Callable[[Sequence[Record]], Awaitable[None]]
 _DEAD = {"schema": DEAD_LETTER_SCHEMA, "count": "1"}
-
-
-class Figures(Struct):
-    """What a sink has done since it started; what is met again after a crash counts again."""
-
-    rows: int = 0
-    links: int = 0
-    links_held: int = 0
-    refused: int = 0
-    dead_letters: int = 0
-    aliases: int = 0
-    merges: int = 0
-    merges_refused: int = 0
-    flushes: int = 0
-    flush_seconds: float = 0.0
-    suspects: dict[str, int] = {}  # guard to how many, as of the last count
 
 
 class Sink:
@@ -72,6 +57,7 @@ class Sink:
         interval_ms: int = INTERVAL_MS,
         deferral: Deferral | None = None,
         on_flush: Callable[[Figures], None] = lambda figures: None,
+        forgotten: Callable[[], Awaitable[Suppression]] = nobody,
     ) -> None:
         self.figures = Figures()
         self._log = log
@@ -83,6 +69,7 @@ class Sink:
         self._suspects = Suspects(warehouse, self.figures.suspects)
         self._deferral = deferral or Deferral()
         self._on_flush = on_flush
+        self._forgotten = forgotten
         self._patience = Patience()
         self._state = "not started"
         self._reached: dict[int, int] = {}
@@ -168,7 +155,7 @@ class Sink:
 
     async def _flush_stitched(self, records: Sequence[Record]) -> None:
         began = time.monotonic()
-        batch = sort(records, (ACTION_SCHEMA, LINK_SCHEMA))
+        batch = sort(records, (ACTION_SCHEMA, LINK_SCHEMA, MARK_SCHEMA))  # a mark is passed by committing it
         refused = await self._insert_rows(batch)
         await self._rested()
         self._rest = asyncio.create_task(self._after_rows(batch, refused, began), name="links")
@@ -264,6 +251,8 @@ class Sink:
         """Statements to their table and to who everybody is; see `sink.merges`."""
         batch = sort(records, (ALIAS_SCHEMA,))
         lines = batch.lines(ALIAS_SCHEMA)
+        if lines:
+            lines = spoken(lines, await self._patience.insist(self._forgotten))
         refused: list[tuple[Line, str]] = []
         if lines:
             refused, name = await self._stage("aliases_staged", lines)

@@ -17,6 +17,8 @@ from pipeline.identity.stitcher import Key
 from pipeline.limits import RECORD_BYTES_MAX
 from pipeline.log.port import STITCH_STATE, Append, Record
 from pipeline.model import STATE_SCHEMA
+from pipeline.privacy.suppression import NOBODY, Suppression
+from pipeline.stitch.erased import state_without
 from pipeline.stitch.pack import packed
 from pipeline.stitch.states import Row
 
@@ -61,8 +63,11 @@ def state_records(partition: int, rows: Sequence[Row], version: int) -> list[App
     return [Append(r.topic, r.partition, r.value, {**r.headers, VERSION_HEADER: str(version)}) for r in records]
 
 
-def entries(record: Record, policy: Policy) -> tuple[list[tuple[Key, Device]], list[Unreadable]]:
-    """The states in a record, in order, and every line that holds none. Raises UnknownState."""
+def entries(
+    record: Record, policy: Policy, forgotten: Suppression = NOBODY
+) -> tuple[list[tuple[Key, Device]], list[Unreadable]]:
+    """The states in a record, in order and without those who were forgotten, and every line that holds none. Raises
+    UnknownState."""
     schema = record.headers.get("schema", "")
     if schema != STATE_SCHEMA:
         place = f"{record.topic}/{record.partition}/{record.offset}"
@@ -71,7 +76,10 @@ def entries(record: Record, policy: Policy) -> tuple[list[tuple[Key, Device]], l
     for number, line in enumerate(record.value.split(b"\n")):
         try:
             entry = _decode(line)
-            found.append(((entry.workspace, entry.anonymous_id), device_of(entry.state, policy)))
+            key = (entry.workspace, entry.anonymous_id)
+            state = state_without(key, bytes(entry.state), forgotten)
+            if state is not None:
+                found.append((key, device_of(state, policy)))
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             unreadable.append(Unreadable(number, line, str(error)))
     return found, unreadable

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from pipeline.identity.device import Device
 from pipeline.identity.policy import Policy
 from pipeline.identity.stitcher import Key, Stamp, stitch
 from pipeline.log.port import DEAD_LETTERS, STITCHED, Append, Record
-from pipeline.model import ACTION_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA
+from pipeline.model import ACTION_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA, MARK_SCHEMA, Mark
+from pipeline.privacy.erasures import Forgotten
+from pipeline.stitch.erased import without
 from pipeline.stitch.pack import packed
 from pipeline.stitch.record import Decoded, action_lines, dead_letters, decode, version_of
 from pipeline.stitch.states import DeviceStates
@@ -28,6 +30,7 @@ class Checkpoint(Struct):
     dirty: dict[Key, Device]
     position: int
     hits: int
+    erased: int  # hits of people who were forgotten, which came again and are not kept
 
 
 class Unstitchable(Exception):
@@ -46,15 +49,24 @@ class Partition:
     link that should have covered it. Emission is coalesced; the diff never is.
     """
 
-    def __init__(self, number: int, policy: Policy, epoch: int, states: DeviceStates, position: int) -> None:
+    def __init__(
+        self,
+        number: int,
+        policy: Policy,
+        epoch: int,
+        states: DeviceStates,
+        position: int,
+        *,
+        forgotten: Forgotten = Forgotten(),  # noqa: B008
+    ) -> None:
         self.number = number
         self.position = position
         self.hits = 0
-        self.suppressed = 0  # hits of somebody forgotten, which came again
         self._committed = position
         self._policy = policy
         self._epoch = epoch
         self._states = states
+        self._forgotten = forgotten
         self._poison: dict[int, str] = {}
         self._storing: dict[Key, Device] = {}
         self._reset()
@@ -102,9 +114,12 @@ class Partition:
         committed = version_of(self._epoch, self._committed - 1) if self._committed else 0
         for device in self._dirty.values():
             device.settle(committed)
-        topics = {ACTION_SCHEMA: STITCHED, LINK_SCHEMA: STITCHED, DEAD_LETTER_SCHEMA: DEAD_LETTERS}
+        topics = {
+            **dict.fromkeys((ACTION_SCHEMA, LINK_SCHEMA, MARK_SCHEMA), STITCHED),
+            DEAD_LETTER_SCHEMA: DEAD_LETTERS,
+        }
         outputs = [a for kind, lines in self._lines.items() for a in packed(topics[kind], self.number, kind, lines)]
-        checkpoint = Checkpoint(outputs, self._dirty, self.position, self._hits)
+        checkpoint = Checkpoint(outputs, self._dirty, self.position, self._hits, self._erased)
         self._storing = self._dirty
         self._reset()
         return checkpoint
@@ -120,31 +135,47 @@ class Partition:
     def _decode(self, record: Record) -> Decoded:
         if record.offset in self._poison:
             return Decoded([], [], [], [])
+        if record.headers.get("schema") == MARK_SCHEMA:
+            return Decoded([], [], [], [])
         try:
-            return decode(record)
+            return without(decode(record), self._forgotten.suppression)
         except Exception as error:
             raise Unstitchable(record.offset, error) from error
 
     def _fold(self, record: Record, readable: Decoded, devices: dict[Key, Device]) -> None:
         stamp = Stamp(version_of(self._epoch, record.offset), record.timestamp_ms)
         try:
+            passed = self._passed(record) if record.headers.get("schema") == MARK_SCHEMA else []
             stitched = stitch(readable.heads, devices, self._policy, stamp, readable.times)
         except Exception as error:
             raise Unstitchable(record.offset, error) from error
         self._emit(ACTION_SCHEMA, list(action_lines(readable.lines, stitched.placed, stamp.version)))
-        self.suppressed += sum(place.hidden for place in stitched.placed)
+        self._erased += sum(place.hidden for place in stitched.placed) + readable.gone
         self._emit(LINK_SCHEMA, [_encode(link) for link in stitched.links])
         self._emit(DEAD_LETTER_SCHEMA, readable.dead)
+        self._emit(MARK_SCHEMA, passed)
         self._dirty.update((key, devices[key]) for key in stitched.dirty)
         self._hits += len(readable.heads)
+
+    def _passed(self, record: Record) -> list[bytes]:
+        """The mark with what it is passed under. It stands behind all that was gathered before it: its kind is last."""
+        marks = msgspec.json.Decoder(Mark).decode_lines(record.value)
+        known = {
+            "epoch": self._epoch,
+            "erasures": self._forgotten.records,
+            "policy": _encode(self._policy).decode(),
+            "key_id": self._forgotten.key_id,
+        }
+        return [_encode(structs.replace(mark, **known)) for mark in marks]
 
     def _buried(self, record: Record) -> list[bytes]:
         return dead_letters(record, None, record.value, "stitch_failed", self._poison[record.offset])
 
     def _reset(self) -> None:
         self._dirty: dict[Key, Device] = {}
-        self._lines: dict[str, list[bytes]] = {ACTION_SCHEMA: [], LINK_SCHEMA: [], DEAD_LETTER_SCHEMA: []}
-        self._bytes = self._hits = 0
+        kinds = (ACTION_SCHEMA, LINK_SCHEMA, DEAD_LETTER_SCHEMA, MARK_SCHEMA)
+        self._lines: dict[str, list[bytes]] = {kind: [] for kind in kinds}
+        self._bytes = self._hits = self._erased = 0
 
     def _emit(self, schema: str, lines: list[bytes]) -> None:
         self._lines[schema] += lines

@@ -28,6 +28,7 @@ class Decoded(msgspec.Struct):
     heads: list[HitHead]
     times: list[int]  # of the heads, in epoch milliseconds
     dead: list[bytes]
+    gone: int = 0  # hits of people who were forgotten
 
 
 def version_of(epoch: int, offset: int) -> int:

@@ -9,12 +9,16 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from pipeline.identity.policy import Policy
 from pipeline.limits import SECOND_MS
 from pipeline.log.kafka import KafkaLog
-from pipeline.log.port import HITS, STITCH_STATE, STITCHED, TOPICS, LogUnavailable
+from pipeline.log.port import HITS, STITCH_STATE, STITCHED, TOPICS, LogUnavailable, Record
+from pipeline.model import Mark
+from pipeline.privacy.erasures import Forgotten, forgotten
+from pipeline.privacy.keys import NoKey
 from pipeline.stitch.partition import Partition
 from pipeline.stitch.worker_cache import CacheBusy, StateCache
 from pipeline.stitch.worker_checkpoint import Checkpoints
@@ -50,6 +54,7 @@ class WorkerSettings(Struct, frozen=True):
     stalled_ms: int = 300_000
     devices_max: int = 200_000  # states in memory, shared by the partitions of this worker
     pace: Pace = Pace()
+    erasure_key: Path = Path()  # the file; needed once somebody was forgotten
 
 
 class Report(Struct, frozen=True):
@@ -120,9 +125,10 @@ class StitchWorker:
         self._cache = cache
         self._figures = Figures()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._stitching = Stitching(self._begin, self._fail, settings.session_timeout_ms / SECOND_MS / 2)
+        self._epoch = settings.epoch
+        self._forgotten = Forgotten()
+        self._stitching = Stitching(self._begin, self._fail, settings.session_timeout_ms / SECOND_MS / 2, self._heed)
         self._app = stitch_app(_group(settings), self._stitching)
-        self._recovery = Recovery(log, cache, settings.group, settings.epoch, settings.policy, self._figures)
         self._checkpoints = Checkpoints(log, cache, self._app.commit_positions, self._figures)
         self._progress = Progress(settings.stalled_ms, asyncio.get_running_loop().time())
         self._health = Health(self._alive, lambda: self._stitching.ready, self._report)
@@ -153,15 +159,33 @@ class StitchWorker:
 
     async def _begin(self, partitions: Collection[int]) -> Tenure:
         settings = self._settings
-        positions = await self._recovery.recover(partitions)
+        self._forgotten = await self._remember()
+        known = (self._epoch, settings.policy, self._figures, self._forgotten)
+        positions = await Recovery(self._log, self._cache, settings.group, *known).recover(partitions)
         devices_max = settings.devices_max // max(1, len(partitions))
         lanes = []
         for number, position in positions.items():
             states = self._cache.states(settings.policy, devices_max)
-            partition = Partition(number, settings.policy, settings.epoch, states, position)
-            lanes.append(Lane(partition, settings.epoch))
+            partition = Partition(number, settings.policy, self._epoch, states, position, forgotten=self._forgotten)
+            lanes.append(Lane(partition, self._epoch))
         self._figures.assignments += 1
         return Tenure(lanes, self._log, self._checkpoints.store, self._figures, settings.pace)
+
+    async def _heed(self, record: Record) -> bool:
+        """Whether the mark tells of an epoch or of somebody to forget that this worker has not heard of."""
+        try:
+            marks = msgspec.json.Decoder(Mark).decode_lines(record.value)
+        except msgspec.MsgspecError:
+            return False
+        before, epoch = self._epoch, max((mark.epoch for mark in marks), default=0)
+        self._epoch = max(before, epoch)
+        return before < epoch or any(mark.erasures > self._forgotten.records for mark in marks)
+
+    async def _remember(self) -> Forgotten:
+        try:
+            return await patiently("erasures", lambda: forgotten(self._log, self._settings.erasure_key), self._figures)
+        except NoKey as error:
+            raise Refused(f"somebody was forgotten here, and that needs the key: {error}") from error
 
     def _fail(self, error: BaseException) -> None:
         if not self._failure.done():
@@ -196,7 +220,7 @@ class StitchWorker:
             self._progress.look(self._stitching.folded, ends, asyncio.get_running_loop().time())
             for number, end in (ends or {}).items():
                 if end < seen.get(number, 0):
-                    raise Refused(made_anew(number, end, seen[number], self._settings.epoch))
+                    raise Refused(made_anew(number, end, seen[number], self._epoch))
             seen |= ends or {}
             await asyncio.sleep(_LOOK_S)
 

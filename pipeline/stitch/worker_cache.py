@@ -14,6 +14,8 @@ from typing import NamedTuple
 from pipeline.identity.device import Device
 from pipeline.identity.policy import Policy
 from pipeline.identity.stitcher import Key
+from pipeline.privacy.suppression import Suppression
+from pipeline.stitch.erased import state_without
 from pipeline.stitch.states import SAVE, SCHEMA, DeviceStates, Row, rows
 
 _MARKS = """
@@ -26,6 +28,12 @@ INSERT INTO changelog_marks (partition, position, version) VALUES (?, ?, ?)
 ON CONFLICT (partition) DO UPDATE SET position = excluded.position, version = max(version, excluded.version)
 """
 _MARKED = "SELECT position, version FROM changelog_marks WHERE partition = ?"
+_CLEANSED = "CREATE TABLE IF NOT EXISTS cleansed (erasures INTEGER NOT NULL)"
+_SLICE = 1_000  # states looked at with one query
+_NEXT = """
+SELECT workspace, anonymous_id, state FROM device_states
+WHERE (workspace, anonymous_id) > (?, ?) ORDER BY workspace, anonymous_id LIMIT ?
+"""
 _FILE = "stitch-state.sqlite"
 
 
@@ -59,6 +67,7 @@ class StateCache:
         self._writer.execute("PRAGMA synchronous=NORMAL")  # never torn; what power loss takes, the changelog has
         self._writer.execute(SCHEMA)
         self._writer.execute(_MARKS)
+        self._writer.execute(_CLEANSED)
         self._reader = self._connect()
 
     def mark(self, partition: int) -> Mark:
@@ -91,6 +100,35 @@ class StateCache:
         for key, device in known.items():
             merged[key].join(device)
         self.save(rows(partition, merged), {partition: mark})
+
+    def cleanse(self, forgotten: Suppression, erasures: int) -> int:
+        """Take the forgotten out of every state, once for so many erasures, leaving no bytes behind; how many changed.
+
+        A crash before the end does it again: what was changed is not found any more.
+        """
+        with self._writing:
+            if (self._writer.execute("SELECT max(erasures) FROM cleansed").fetchone()[0] or 0) >= erasures:
+                return 0
+            changed = self._cleanse(forgotten)
+            if changed:
+                self._writer.execute("VACUUM")
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._writer.execute("INSERT INTO cleansed VALUES (?)", (erasures,))
+        return changed
+
+    def _cleanse(self, forgotten: Suppression) -> int:
+        changed, last = 0, ("", "")
+        while found := self._writer.execute(_NEXT, (*last, _SLICE)).fetchall():
+            for workspace, anonymous_id, state in found:
+                key = last = (workspace, anonymous_id)
+                left = state_without(key, state, forgotten)
+                if left is None:
+                    self._writer.execute("DELETE FROM device_states WHERE workspace = ? AND anonymous_id = ?", key)
+                elif left != state:
+                    change = "UPDATE device_states SET state = ? WHERE workspace = ? AND anonymous_id = ?"
+                    self._writer.execute(change, (left, *key))
+                changed += left != state
+        return changed
 
     def close(self) -> None:
         """Let go of the file and of the folder."""

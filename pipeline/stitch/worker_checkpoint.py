@@ -28,6 +28,7 @@ class Snapshot(Struct, frozen=True):
     version: int
     position: int
     hits: int
+    erased: int = 0
 
 
 class Checkpoints:
@@ -62,6 +63,7 @@ class Checkpoints:
         self._figures.checkpoints += 1
         self._figures.states += sum(len(s.rows) for s in snapshots)
         self._figures.hits += sum(s.hits for s in snapshots)
+        self._figures.erased += sum(s.erased for s in snapshots)
 
     async def _append(self, what: str, appends: list[Append]) -> Sequence[int]:
         if not appends:

@@ -21,6 +21,7 @@ class Figures(Struct):
 
     records: int = 0  # of hits, folded; a replay counts again
     hits: int = 0  # in checkpoints that became durable
+    erased: int = 0  # hits of people who were forgotten, which came again and were not kept
     checkpoints: int = 0
     states: int = 0  # device states written to the changelog
     states_joined: int = 0  # read back from it

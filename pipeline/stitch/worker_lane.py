@@ -96,7 +96,8 @@ class Lane:
         self._storing = checkpoint
         changed = rows(self.number, checkpoint.dirty)
         version = version_of(self._epoch, checkpoint.position - 1)
-        return Snapshot(self.number, checkpoint.outputs, changed, version, checkpoint.position, checkpoint.hits)
+        done = (checkpoint.hits, checkpoint.erased)
+        return Snapshot(self.number, checkpoint.outputs, changed, version, checkpoint.position, *done)
 
     def stored(self) -> None:
         """The snapshot is durable."""

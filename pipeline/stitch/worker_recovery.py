@@ -13,6 +13,7 @@ from pipeline.identity.stitcher import Key
 from pipeline.limits import OFFSET_BITS
 from pipeline.log.port import DEAD_LETTERS, HITS, STITCH_STATE, Log, Record
 from pipeline.model import DEAD_LETTER_SCHEMA
+from pipeline.privacy.erasures import Forgotten
 from pipeline.stitch.changelog import UnknownState, entries, version_in
 from pipeline.stitch.pack import packed
 from pipeline.stitch.record import dead_letters
@@ -38,15 +39,18 @@ class Recovery(Struct, frozen=True):
     epoch: int
     policy: Policy
     figures: Figures
+    forgotten: Forgotten = Forgotten()
 
     async def recover(self, partitions: Collection[int]) -> dict[int, int]:
         """The offset of the next hits record of each partition, once the cache holds all its states. Raises Refused.
 
+        0. Those who were forgotten leave the cache; step 2 lets none of them in again.
         1. Look up the committed positions. What an old owner still commits after that is only read once more.
         2. Read the changelog from where the cache ends, and join. A crash here joins the same entries again. States
            are written before positions, so every fact behind the positions of step 1 stands in it by now.
         3. Only then look where hits end: an old owner that stalled may write states until then, never past it.
         """
+        await asyncio.to_thread(self.cache.cleanse, self.forgotten.suppression, self.forgotten.records)
         committing = partial(self.log.committed, HITS, self.group)
         committed = await patiently("positions", committing, self.figures)
         spans = await patiently(STITCH_STATE, lambda: self.log.span(STITCH_STATE), self.figures)
@@ -90,7 +94,7 @@ class Recovery(Struct, frozen=True):
 
     async def _entries(self, record: Record) -> list[tuple[Key, Device]]:
         try:
-            found, unreadable = entries(record, self.policy)
+            found, unreadable = entries(record, self.policy, self.forgotten.suppression)
         except UnknownState as error:
             raise Refused(f"{error}. Run that version, or a newer one.") from error
         if unreadable:

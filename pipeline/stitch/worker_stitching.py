@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from pipeline.log.port import Record
+from pipeline.model import MARK_SCHEMA
 from pipeline.stitch.worker_tenure import Tenure
 
 _log = logging.getLogger(__name__)
@@ -13,7 +14,8 @@ _log = logging.getLogger(__name__)
 class Stitching:
     """At most one tenure at a time; between two of them nothing is taken, folded or written.
 
-    `begin` recovers the partitions and makes their tenure. `fail` is told, once, what ends the process.
+    `begin` recovers the partitions and makes their tenure. `fail` is told, once, what ends the process. `heed` is
+    given each mark, and says whether it tells anything new: then the tenure ends, and another begins that knows it.
     """
 
     def __init__(
@@ -21,8 +23,10 @@ class Stitching:
         begin: Callable[[Collection[int]], Awaitable[Tenure]],
         fail: Callable[[BaseException], None],
         revoke_s_max: float,
+        heed: Callable[[Record], Awaitable[bool]],
     ) -> None:
         self._begin = begin
+        self._heed = heed
         self._fail = fail
         self._revoke_s_max = revoke_s_max
         self._recovering: asyncio.Task[None] | None = None
@@ -52,8 +56,29 @@ class Stitching:
 
     async def take(self, record: Record) -> None:
         """A record of nobody's partition is dropped: it was not stored as read, so its owner reads it."""
+        if record.headers.get("schema") == MARK_SCHEMA and self._tenure is not None:
+            await self._mind(record)
         if self._tenure is not None:
             await self._tenure.take(record)
+
+    async def _mind(self, mark: Record) -> None:
+        """Begin anew where the mark tells something new, and fetch again what the end of a tenure abandons: the
+        framework will not give it a second time."""
+        try:
+            if not await self._heed(mark):
+                return
+        except Exception as error:
+            self._fail(error)
+            raise
+        taken = dict(self.positions)
+        if not taken:
+            return
+        await self._end(self._revoke_s_max, final=False)
+        self._recovering = asyncio.ensure_future(self._start(taken.keys()))
+        await asyncio.wait([self._recovering])
+        for number, stop in taken.items():
+            if self._tenure is not None:
+                await self._tenure.fetch(number, stop)
 
     async def assigned(self, partitions: Collection[int]) -> None:
         """Recover and begin; returns when hits may come, or when the assignment has ended already."""

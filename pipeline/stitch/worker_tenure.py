@@ -70,10 +70,16 @@ class Tenure:
         if lane is None or record.offset < lane.next:
             return
         if record.offset > lane.next:
-            await patiently("skipped records", lambda: self._fill(lane, record.offset), self._figures)
+            await self._filled(lane, record.offset)
         if not self._ended:
             lane.take(record)
             self._took()
+
+    async def fetch(self, number: int, stop: int) -> None:
+        """Take the records of a partition up to `stop` off the log, where nobody else will bring them."""
+        lane = self._lanes.get(number)
+        if lane is not None and lane.next < stop:
+            await self._filled(lane, stop)
 
     async def run(self) -> None:
         """Work until cancelled, or until the group has moved on. Raises whatever no retry can mend."""
@@ -125,6 +131,9 @@ class Tenure:
         if storing is not None:
             storing.cancel()
             await asyncio.gather(storing, return_exceptions=True)
+
+    async def _filled(self, lane: Lane, stop: int) -> None:
+        await patiently("skipped records", lambda: self._fill(lane, stop), self._figures)
 
     async def _fill(self, lane: Lane, stop: int) -> None:
         """Fetch what the framework left out; offsets that hold no record stay a gap."""

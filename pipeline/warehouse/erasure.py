@@ -35,13 +35,14 @@ CONDITIONS: Mapping[str, str] = {
     "person_merges": _USER,
     "merge_components": _USER,
     "merged_persons": f"{_PERSON} OR {_PERSON.replace('person_id IN', 'canonical_id IN', 1)}",
+    "links_staged": f"{_DEVICE} OR {_PERSON} OR {_EVENT}",
+    "aliases_staged": f"{_USER} OR {_USER.replace('(workspace, user_id) IN', '(workspace, previous_id) IN')}",
     "dead_letters": "id IN (SELECT id FROM erasing_letters)",
 }
 _LEFT_BEHIND = """
     KILL MUTATION
     WHERE database = currentDatabase() AND NOT is_done AND positionCaseInsensitive(command, 'erasing_') > 0
 """
-_STAGED = ("links_staged", "aliases_staged")
 _PURGED_WITHIN_S = 120
 _LOOK_AGAIN_S = 0.5
 
@@ -108,14 +109,12 @@ class WarehouseErasure:
                     f"ALTER TABLE {table} DELETE WHERE {condition} "
                     "SETTINGS mutations_sync = 2, allow_nondeterministic_mutations = 1"
                 )
-        for table in _STAGED:
-            self._warehouse.command(f"TRUNCATE TABLE {table}")
         self._warehouse.command("SYSTEM RELOAD DICTIONARY canonical_persons")
         return gone
 
     def purge(self) -> None:
         """Wait until no file holds what was removed: a server keeps replaced parts for eight minutes."""
-        tables = (*CONDITIONS, *_STAGED)
+        tables = tuple(CONDITIONS)
         for table in tables:
             self._warehouse.command(f"ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 1")
         try:

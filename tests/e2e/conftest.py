@@ -9,7 +9,13 @@ from tests.support.clickhouse_front import start_front
 from tests.support.deployment import Cluster, Deployment, Embedded, sites_file
 from tests.support.kafka_broker import KafkaBroker
 
-WORKSPACES = [*(f"{world}{n}" for world in ("shop", "crash", "tail") for n in range(3)), "golden", "books", "joined"]
+WORKSPACES = [
+    *(f"{world}{n}" for world in ("shop", "crash", "tail") for n in range(3)),
+    "golden",
+    "books",
+    "joined",
+    "gone",
+]
 
 
 @pytest.fixture(scope="session")

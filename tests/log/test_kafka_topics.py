@@ -8,7 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from pipeline.limits import DAY_MS
 from pipeline.log.kafka import KafkaLog, create_topics
-from pipeline.log.port import DEAD_LETTERS, HITS, STITCH_STATE, STITCHED, TOPICS, LogUnavailable
+from pipeline.log.port import DEAD_LETTERS, ERASURES, HITS, STITCH_STATE, STITCHED, TOPICS, LogUnavailable
 from tests.log.contract import drain, entry, values
 from tests.log.kafka_logs import NewLog, accepted, logs_of
 from tests.support.deadline import until
@@ -41,7 +41,7 @@ async def test_the_topics_are_made_once_as_promised_and_the_log_survives_a_resta
     where = own_kafka.bootstrap
     with pytest.raises(LogUnavailable, match=r"topic hits was not created: .*replication"):
         await create_topics(where, 4, replication=2)
-    assert sorted(TOPICS) == sorted(await create_topics(where, 4, lookback_ms=30 * DAY_MS))
+    assert sorted([*TOPICS, ERASURES]) == sorted(await create_topics(where, 4, lookback_ms=30 * DAY_MS))
     assert [] == await create_topics([where], 4)
     await assert_configured(where)
     log = new_log()

@@ -11,7 +11,7 @@ from pipeline.stitch.worker_stitching import Stitching
 
 def app_of(folder: Path) -> StitchApp:
     group = Group("broker:9092", "a-group", "node-1", 6_000, 6_000, folder)
-    return stitch_app(group, Stitching(_never, _raise, 1))
+    return stitch_app(group, Stitching(_never, _raise, 1, _never))
 
 
 async def _never(_: Any) -> Any:

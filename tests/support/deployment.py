@@ -177,7 +177,9 @@ class Cluster(_Staged):
             "SEAMLINE_WAREHOUSE": warehouse,
             "SEAMLINE_PARTITIONS": str(partitions),
             "SEAMLINE_INSTANCE": "stitch-0",
+            "SEAMLINE_ERASURE_KEY_FILE": str(folder / "erasure.key"),
         }
+        (folder / "erasure.key").write_text("of this cluster alone, and at least 32 bytes\n")
         super().__init__(environ | _sites(sites), f"http://127.0.0.1:{ports['ingest']}")
         for name, port in ports.items():
             own = self._environ | {"SEAMLINE_PORT": str(port)}

@@ -1,3 +1,3 @@
 -- Everybody who was ever forgotten, by keyed hashes.
-SELECT toString(kind) AS kind, hash, toUnixTimestamp64Milli(since) AS since, toUnixTimestamp64Milli(until) AS until
+SELECT workspace, toString(kind) AS kind, hash, since, until, toString(certificate) AS certificate, erased_at
 FROM suppressions FINAL

@@ -1,0 +1,95 @@
+"""Somebody is forgotten by a cluster whose workers go on, and every row finds its person anew beside them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.deadline import wait_until
+from tests.support.deployment import Cluster
+from tests.support.story import Story, holders, login, page
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+STRINGS = """
+    SELECT table, name FROM system.columns
+    WHERE database = currentDatabase() AND type IN ('String', 'LowCardinality(String)') AND table IN (
+    SELECT name FROM system.tables WHERE database = currentDatabase() AND (engine LIKE '%MergeTree' OR engine = 'Memory')
+    )
+"""
+
+
+def holding(cluster: Cluster, canary: str) -> set[str]:
+    """The tables in which some version of some row holds the canary."""
+    found = set()
+    for table, column in cluster.query(STRINGS):
+        sql = f"SELECT count() FROM {table} WHERE position({column}, {{canary:String}}) > 0"
+        if cluster.query(sql, {"canary": canary}) != [[0]]:
+            found.add(table)
+    return found
+
+
+def forgotten(cluster: Cluster, story: Story) -> dict[str, object]:
+    done = cluster.seamline("forget", story.her, "--workspace", "gone")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert story.canary not in done.stdout
+    certificate: dict[str, object] = json.loads(done.stdout)
+    return certificate
+
+
+def test_nothing_but_the_log_holds_her_and_nobody_inherits(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The warehouse and the stitch worker's disk are clean at once, and the certificate names the day when the log is.
+
+    Her hits that come again are not stitched, no statement names her again, and a worker that begins without its disk
+    reads the old device states and does not know her.
+    """
+    story = Story(cluster, "canary88d1", "cluster-tablet", key="gone")
+    before = [row for row in story.rows() if row[0][-1] in "45678"]
+    assert {"action_log", "identity_facts", "alias_statements"} <= holding(cluster, story.canary)
+
+    certificate = forgotten(cluster, story)
+    assert (2, 2, 1) == (certificate["users"], certificate["devices"], certificate["stubs"])
+    assert str(certificate["log_until"]) > str(certificate["erased_at"])
+    assert set() == holding(cluster, story.canary)
+    assert before == story.rows()
+    stitch = Path(cluster.environ["SEAMLINE_DATA"]) / "stitch"
+    assert [] == holders(stitch, story.canary)
+
+    story.send(*story.history)
+    cluster.seamline("alias", story.her, "bob", "--workspace", "gone")
+    assert (set(), before) == (holding(cluster, story.canary), story.rows())
+
+    assert 0 == cluster.stop_stage("stitch")
+    for file in stitch.glob("stitch-state.sqlite*"):
+        file.unlink()
+    cluster.start_stage("stitch")
+    story.send(page(story.tablet, 9, 12.5), page(story.tablet, 10, 20.5), login(story.tablet, 11, 20.2, "cleo"))
+    wait_until(lambda: len(story.rows()) == len(before) + 2, 30)
+    assert ([], set()) == (holders(stitch, story.canary), holding(cluster, story.canary))
+    audit = cluster.seamline("audit", "--workspace", "gone")
+    assert (0, "") == (audit.returncode, audit.stderr)
+
+
+def test_restitch_beside_workers(cluster: Cluster) -> None:
+    """Under a new epoch, by the policy that the workers have too; by another one it says so and changes nothing."""
+    story = Story(cluster, "canary19aa", "restitched-tablet", key="gone")
+    before = story.rows()
+    done = cluster.seamline("restitch")
+    assert (0, "") == (done.returncode, done.stderr)
+    told = json.loads(done.stdout)
+    assert before == story.rows()
+
+    story.send(page(story.tablet, 9, 24), login(story.tablet, 10, 25, "bob"))
+    wait_until(lambda: len(story.rows()) == len(before) + 2, 30)
+    newest = "SELECT max(version) FROM action_log WHERE workspace = 'gone'"
+    assert told["epoch"] == cluster.query(newest)[0][0] >> 48
+    assert 0 == cluster.seamline("audit", "--workspace", "gone").returncode
+
+    cluster.set(SEAMLINE_LOOKBACK_DAYS="7")
+    try:
+        refused = cluster.seamline("restitch")
+    finally:
+        cluster.set(SEAMLINE_LOOKBACK_DAYS="30")
+    assert 1 == refused.returncode
+    assert "restart the workers first" in refused.stderr
