@@ -1,0 +1,1 @@
+"""Reports, segments and their commands."""
