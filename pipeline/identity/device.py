@@ -108,14 +108,10 @@ def users_of(data: bytes) -> set[str]:
 def after(data: bytes, until_ms: int) -> bytes | None:
     """An encoded state without what was up to this instant; None when nothing else is left.
 
-    Of a span that goes on after it only the end is known to be later, so that is what stays.
+    Of a span that goes on after it only what is after it stays.
     """
     *marks, spans, logouts, quiet = msgspec.json.decode(data, type=_WIRE)
-    spans = [
-        span._replace(first_ms=span.last_ms if span.first_ms <= until_ms else span.first_ms)
-        for span in spans
-        if span.last_ms > until_ms
-    ]
+    spans = [span._replace(first_ms=max(span.first_ms, until_ms + 1)) for span in spans if span.last_ms > until_ms]
     logouts = [t_ms for t_ms in logouts if t_ms > until_ms]
     quiet = [[max(first_ms, until_ms + 1), last_ms] for first_ms, last_ms in quiet if last_ms > until_ms]
     return msgspec.json.encode([*marks, spans, logouts, quiet]) if spans or logouts or quiet else None

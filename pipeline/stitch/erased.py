@@ -32,7 +32,8 @@ def without(decoded: Decoded, forgotten: Suppression) -> Decoded:
 def state_without(key: Key, state: bytes, forgotten: Suppression) -> bytes | None:
     """An encoded device state in which they have no name; None of a device that was theirs alone.
 
-    The same for a part of a state as for the whole: the parts may be joined before or after.
+    Parts of a state may be joined before or after: all that can differ is when, within its half hour, a span begins
+    that goes on after a device was theirs alone.
     """
     if forgotten.nobody:
         return state

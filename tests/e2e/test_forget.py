@@ -13,7 +13,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 STRINGS = """
     SELECT table, name FROM system.columns
     WHERE database = currentDatabase() AND type IN ('String', 'LowCardinality(String)') AND table IN (
-    SELECT name FROM system.tables WHERE database = currentDatabase() AND (engine LIKE '%MergeTree' OR engine = 'Memory')
+        SELECT name FROM system.tables
+        WHERE database = currentDatabase() AND (engine LIKE '%MergeTree' OR engine = 'Memory')
     )
 """
 

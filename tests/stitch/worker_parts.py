@@ -8,6 +8,7 @@ from pipeline.identity.policy import Policy
 from pipeline.limits import KIB
 from pipeline.log.partition import partition_of
 from pipeline.log.port import HITS, STITCHED, Append, Record
+from pipeline.privacy.erasures import Forgotten
 from pipeline.stitch.partition import Partition
 from pipeline.stitch.worker_cache import StateCache
 from pipeline.stitch.worker_checkpoint import Checkpoints
@@ -66,22 +67,32 @@ def true_answers(hits: Iterable[Sent], policy: Policy = POLICY) -> dict[RowKey, 
 class Parts:
     """One worker's parts. `begin` recovers like an assignment does; `deliver` hands over what the log has."""
 
+    forgotten = Forgotten()
+
     def __init__(self, log: MemoryLog, folder: Path, pace: Pace = QUICK, policy: Policy = POLICY) -> None:
         self.log = log
         self.cache = StateCache(folder)
         self.figures = Figures()
         self.checkpoints = Checkpoints(log, self.cache, log.commit, self.figures)
-        self.recovery = Recovery(log, self.cache, GROUP, EPOCH, policy, self.figures)
         self._pace = pace
         self._policy = policy
+
+    @property
+    def recovery(self) -> Recovery:
+        """What an assignment begins with."""
+        return Recovery(self.log, self.cache, GROUP, EPOCH, self._policy, self.figures, self.forgotten)
 
     async def begin(self, *partitions: int) -> Tenure:
         """A tenure of these partitions, not running."""
         lanes = [
-            Lane(Partition(number, self._policy, EPOCH, self.cache.states(self._policy, 1_000), position), EPOCH)
+            Lane(self._partition(number, position), EPOCH)
             for number, position in (await self.recovery.recover(partitions)).items()
         ]
         return Tenure(lanes, self.log, self.checkpoints.store, self.figures, self._pace)
+
+    def _partition(self, number: int, position: int) -> Partition:
+        states = self.cache.states(self._policy, 1_000)
+        return Partition(number, self._policy, EPOCH, states, position, forgotten=self.forgotten)
 
     async def deliver(self, tenure: Tenure) -> None:
         """Everything in the log past the tenure's positions."""
