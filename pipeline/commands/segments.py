@@ -1,0 +1,72 @@
+"""The `segment` command: who is in one, against whom, or all of them as a file; it must not know how it is asked."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.commands.answers import asked, condition, figure, period, rows, show, values
+from pipeline.commands.words import Words
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.report.asking import Ask
+
+_AUDIENCE = (
+    *("person_id", "user_id", "user_ids", "first_action", "last_action", "actions", "devices", "conversions"),
+    *("spent", "sites", "traits"),
+)
+
+
+def add(words: Words) -> None:
+    """`segment`."""
+    segment = words.add("segment", _segment, "who is in a segment: how many, against whom, or all of them", "data")
+    segment.add_argument("segment", help="device = phone and did(Order) within 30d")
+    segment.add_argument("--against", metavar="SEGMENT", help="another, side by side")
+    segment.add_argument("--export", choices=("csv", "ndjson"), help="everybody in it, to standard output")
+    period(segment, segment=False)
+
+
+def _segment(arguments: argparse.Namespace, settings: Settings) -> int:
+    def work(ask: "Ask") -> None:
+        common = values(arguments)
+        if arguments.export:
+            _export(ask, common, arguments.segment, arguments.export)
+            return
+        sides = [arguments.segment, *([arguments.against] if arguments.against is not None else [])]
+        found = [rows(ask, "overview", common, side)[0] for side in sides]
+        if arguments.json:
+            show(
+                [{"segment": side, **row} for side, row in zip(sides, found, strict=True)], ("segment", *found[0]), True
+            )
+            return
+        table = [{"": name, **dict(zip("AB", (figure(row[name]) for row in found), strict=False))} for name in found[0]]
+        for letter, side in zip("AB", sides, strict=False):
+            print(f"{letter}: {side or 'everybody'}")
+        show(table, ("", *"AB"[: len(sides)]), False)
+
+    return asked(settings, work)
+
+
+def _export(ask: "Ask", common: Mapping[str, Any], segment: str, form: str) -> None:
+    """Everybody, a page at a time; how many so far on a terminal's standard error."""
+    from pipeline.report.asking import audience
+    from pipeline.report.csv_text import csv_head, csv_lines
+    from pipeline.terminal import json_lines
+
+    rows(ask, "audience", {**common, "limit": 1}, segment)
+    if form == "csv":
+        sys.stdout.write(csv_head(_AUDIENCE))
+    count = 0
+    for page in audience(ask, common, condition(segment)):
+        told = [{**row, "user_id": (row["user_ids"] or [""])[0]} for row in page]
+        if form == "csv":
+            sys.stdout.write(csv_lines(_AUDIENCE, told))
+        else:
+            for line in json_lines(_AUDIENCE, ([row[name] for name in _AUDIENCE] for row in told)):
+                print(line)
+        count += len(page)
+        if sys.stderr.isatty():
+            print(f"\r{count:,} persons", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)

@@ -1,0 +1,64 @@
+"""Puts a report's question to whoever answers, and names the columns of what comes back; it must not know any SQL."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from pipeline.report.parameters import Problem
+from pipeline.report.reports import question
+from pipeline.report.segments.condition import EVERYBODY, Condition
+
+Row = dict[str, Any]
+KNOWN_MAX = 500  # persons whose names are asked for at once: their IDs travel in one address
+
+
+class Ask(Protocol):
+    """SQL and parameters in; columns and rows out. `pipeline.questions` has one."""
+
+    def __call__(self, sql: str, parameters: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+        """Ask."""
+
+
+def rows(
+    ask: Ask,
+    name: str,
+    values: Mapping[str, Any],
+    segment: Condition = EVERYBODY,
+    steps: Sequence[Condition] = (),
+) -> list[Row] | Problem:
+    """The rows of a report."""
+    asked = question(name, values, segment, steps)
+    if isinstance(asked, Problem):
+        return asked
+    columns, found = ask(asked.sql, asked.parameters)
+    return [dict(zip(columns, row, strict=True)) for row in found]
+
+
+def known(ask: Ask, values: Mapping[str, Any], persons: Sequence[str]) -> dict[str, Row]:
+    """What is known of these persons over all time, by their ID."""
+    found: dict[str, Row] = {}
+    for start in range(0, len(persons), KNOWN_MAX):
+        part = rows(ask, "known", {**values, "persons": persons[start : start + KNOWN_MAX]})
+        found |= {row["person_id"]: row for row in part} if not isinstance(part, Problem) else {}
+    return found
+
+
+def audience(ask: Ask, values: Mapping[str, Any], segment: Condition, page: int = 5_000) -> Iterator[list[Row]]:
+    """Everybody in the segment with what is known of them, a page at a time, however many they are.
+
+    `values` are right: ask `rows(ask, "audience", ...)` first, which says what is not.
+    """
+    after: dict[str, Any] = {}
+    while True:
+        found = rows(ask, "audience", {**values, **after, "limit": page}, segment)
+        if isinstance(found, Problem) or not found:
+            return
+        names = known(ask, values, [row["person_id"] for row in found])
+        yield [{**row, **_names(names.get(row["person_id"], {}))} for row in found]
+        if len(found) < page:
+            return
+        after = {"after_person": found[-1]["person_id"]}
+
+
+def _names(row: Mapping[str, Any]) -> Row:
+    """Of somebody who was forgotten a moment ago nothing is known."""
+    return {name: row.get(name, empty) for name, empty in (("user_ids", []), ("sites", []), ("traits", {}))}
