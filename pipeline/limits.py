@@ -73,6 +73,13 @@ SUSPECTS_EACH_S = 600  # how often the sink counts them: slower than any alarm, 
 # --- reporting ---------------------------------------------------------------------------------------------------
 QUERY_SECONDS_MAX = 10
 QUERY_ROWS_MAX = 10_000  # past it an error, never a cut
+REPORTS_AT_ONCE = 2  # pages being worked out: those who wait do not slow down ingest beside them
+REPORTS_WAITING_MAX = 32  # past it 503: a page that comes after a minute is not waited for
+SESSION_MS = 7 * DAY_MS  # of the report page; then the token is asked for again
+TOKEN_CHARS_MIN = 24  # of the report page: 120 bits and more when made by a program
+AXIS_ACTIONS_MAX = 400  # drawn as marks; more are a column a day
+AXIS_VISITS_MAX = 60  # drawn as bars; the same
+AXIS_NODES_MAX = 1_500  # of one drawing: browsers stay quick, and so do screen readers
 SEGMENT_CHARS_MAX = 2_000  # a screenful: more is made by a program, which can ask SQL
 SEGMENT_CONDITIONS_MAX = 20  # each is worked out for every person of the period
 SEGMENT_DEPTH_MAX = 10  # of parentheses and `not`; the parser recurses

@@ -53,6 +53,14 @@ def warehouse_url(text: str) -> str:
     raise ValueError("`chdb:///folder`, `clickhouse://user@host:8123/database` or `clickhouses://` for TLS")
 
 
+def hosts(text: str) -> tuple[str, ...]:
+    """Host names, comma-separated, without a port."""
+    names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if any(not all(c.isalnum() or c in "-._[]" for c in name) for name in names):
+        raise ValueError("host names without a port, comma-separated")
+    return names
+
+
 def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """Networks, comma-separated."""
     try:

@@ -60,6 +60,14 @@ class WarehouseSettings(Struct, frozen=True):
         return f"WarehouseSettings(url={self.url!r}, password={'***' if self.password else ''!r})"
 
 
+class ReportSettings(Struct, frozen=True):
+    """Who may see the report page. `hosts`: names it answers to besides loopback's; `user_header`: a proxy's word."""
+
+    hosts: tuple[str, ...] = ()
+    token_file: Path | None = None
+    user_header: str = ""
+
+
 class StitchSettings(Struct, frozen=True):
     """The identity rules' numbers that an operator may change."""
 
@@ -77,6 +85,7 @@ class Settings(Struct, frozen=True):
     ingest: IngestSettings
     warehouse: WarehouseSettings
     stitch: StitchSettings
+    report: ReportSettings
     sites: Sites
     shown: tuple[tuple[str, str, str], ...]  # (variable, resolved value, its sentence); secrets are masked
 
@@ -131,6 +140,9 @@ SETTINGS: tuple[Setting, ...] = (
         str(limits.USERS_PER_DEVICE_MAX),
         "more is a kiosk: nothing is claimed",
     ),
+    Setting("REPORT_HOSTS", value.hosts, "", "names the report page answers to, besides those of loopback"),
+    Setting("REPORT_TOKEN_FILE", value.path, "", "who may see the report page: a line `TOKEN` or `WORKSPACE TOKEN` each"),
+    Setting("REPORT_USER_HEADER", value.name, "", "a header by which trusted proxies say who has signed in"),
     Setting("INSTANCE", value.name, "", "a stitch worker's name that survives its restart: no rebalance then"),
 )
 _BY_NAME = {PREFIX + setting.name: setting for setting in SETTINGS}
@@ -198,6 +210,11 @@ def _assemble(v: dict[str, Any], password: str, sites: Sites, shown: tuple[tuple
             },
         ),
         stitch=StitchSettings(v["LOOKBACK_DAYS"] * limits.DAY_MS, v["USERS_PER_DEVICE_MAX"], v["INSTANCE"] or ""),
+        report=ReportSettings(
+            hosts=v["REPORT_HOSTS"] or (),
+            token_file=Path(v["REPORT_TOKEN_FILE"]) if v["REPORT_TOKEN_FILE"] else None,
+            user_header=(v["REPORT_USER_HEADER"] or "").lower(),
+        ),
         sites=sites,
         shown=shown,
     )

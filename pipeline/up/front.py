@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.ingest.app import IngestApp
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
-Mounts = Mapping[str, Asgi]  # "/demo" -> what answers there and below
+Mounts = Mapping[str, Asgi]  # "/demo" -> what answers there and below; "/" is the first page alone
 
 
 class Front:
