@@ -61,9 +61,14 @@ def _opened(settings: Settings) -> Iterator[Questions]:
     except ValueError as error:
         raise QuestionRefused(str(error)) from error
     try:
-        yield lambda sql, parameters: _unpacked(answer(warehouse, sql, parameters))
+        yield to(warehouse)
     finally:
         warehouse.close()
+
+
+def to(warehouse: Any) -> Questions:
+    """Questions to a warehouse that this process has opened already."""
+    return lambda sql, parameters: _unpacked(answer(warehouse, sql, parameters))
 
 
 def answer(warehouse: Any, sql: str, parameters: Mapping[str, Any]) -> Answer:

@@ -29,6 +29,10 @@ class Proxies:
                 break
         return client
 
+    def trusts(self, peer: str) -> bool:
+        """Whether whoever is at the other end is one of them."""
+        return bool(self._networks) and self._trusts(peer)
+
     def _look_up(self, address: str) -> bool:
         try:
             ip = ip_address(address)
