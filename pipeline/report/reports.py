@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from pipeline.limits import FUNNEL_STEPS_MAX
 from pipeline.report.catalogue import REPORTS, Report
 from pipeline.report.parameters import Parameter, Problem, checked
 from pipeline.report.segments.condition import EVERYBODY, Condition
@@ -39,8 +40,8 @@ def question(
     report = REPORTS[name]
     if segment.sql != EVERYBODY.sql and not report.segmented:
         return Problem("segment", f"none: {name} is not about many persons")
-    if name == "funnel" and not steps:
-        return Problem("step", "at least one")
+    if (name == "funnel" and not steps) or len(steps) > FUNNEL_STEPS_MAX:
+        return Problem("step", f"1 to {FUNNEL_STEPS_MAX} steps: Order, /basket, or conditions on one action")
     asked: dict[str, Any] = {}
     for parameter in (*COMMON, *report.parameters):
         value = checked(parameter, values)

@@ -48,7 +48,8 @@ FROM
         FROM actions
         WHERE workspace = {workspace:String} AND {search:String} != '' AND (traits != '{}' OR traits_once != '{}')
           AND arrayExists(
-              pair -> positionCaseInsensitiveUTF8(pair.2, {search:String}) > 0,
+              pair -> positionCaseInsensitiveUTF8(
+                  if(startsWith(pair.2, '"'), JSONExtractString(pair.2), pair.2), {search:String}) > 0,
               arrayConcat(JSONExtractKeysAndValuesRaw(traits), JSONExtractKeysAndValuesRaw(traits_once)))
     )
     GROUP BY person_id
