@@ -11,7 +11,7 @@ from pipeline.ingest.app import IngestApp
 from pipeline.ingest.server import serve
 from pipeline.log.kafka import KafkaLog, create_topics
 from pipeline.log.port import HITS, LogUnavailable
-from pipeline.privacy.erasures import forgotten
+from pipeline.privacy.erasures import follow, forgotten
 from pipeline.privacy.keys import NoKey
 from pipeline.privacy.suppression import Suppression
 from pipeline.settings import Settings
@@ -62,10 +62,12 @@ def run_ingest(settings: Settings) -> int:
         log = KafkaLog(",".join(settings.log.brokers))
         app = IngestApp(settings.sites, log, settings.ingest)
         await app.start()
+        following = asyncio.create_task(follow(log, settings.erasure_key, app.suppress))
         try:
             with signalled() as stop:
                 await serve(app, settings.ingest, stop)
         finally:
+            following.cancel()
             await app.stop()
             await log.close()
         return 0

@@ -4,19 +4,22 @@ The topic outlives the warehouse: whoever stitches everything once more into an 
 """
 
 import asyncio
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
-from pipeline.log.port import ERASURES, Log
+from pipeline.log.port import ERASURES, Log, LogUnavailable
 from pipeline.model import SUPPRESSED_SCHEMA, Suppressed
 from pipeline.privacy.keys import NoKey, erasure_key
 from pipeline.privacy.suppression import Suppression, key_id, suppression_of
 from pipeline.stitch.pack import packed
 
+LOOK_S = 5.0  # stitch and sink let nothing through anyway: this is for what the log would hold till retention
+_log = logging.getLogger(__name__)
 _decode = msgspec.json.Decoder(Suppressed).decode_lines
 
 
@@ -57,6 +60,24 @@ async def remember(log: Log, rows: Iterable[Suppressed]) -> int:
     """Add them; how many records the topic has from now on."""
     await log.append(packed(ERASURES, 0, SUPPRESSED_SCHEMA, [msgspec.json.encode(row) for row in rows]))
     return (await log.span(ERASURES))[0][1]
+
+
+async def follow(log: Topics, key_file: Path, heard: Callable[[Suppression], None]) -> None:
+    """Tell `heard` of everybody who is forgotten, within `LOOK_S`, until cancelled. A log that is away is waited
+    for."""
+    known, trouble = -1, ""
+    while True:
+        try:
+            now = await forgotten(log, key_file)
+        except (LogUnavailable, NoKey) as error:
+            if str(error) != trouble:
+                trouble = str(error)
+                _log.warning("whom to forget is not known: %s", error)
+        else:
+            if now.records != known:
+                known = now.records
+                heard(now.suppression)
+        await asyncio.sleep(LOOK_S)
 
 
 def _key(path: Path) -> bytes | None:

@@ -6,12 +6,13 @@ query log and no `mutation_*.txt` holds one. Each method may be run again; what 
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from pipeline.warehouse.client import Warehouse
-from pipeline.warehouse.errors import WarehouseUnavailable
+from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from pipeline.warehouse.texts import sql_text
 
 _STAGES = {
@@ -131,13 +132,16 @@ class WarehouseErasure:
 
     def _wait_for_parts(self, tables: Sequence[str]) -> None:
         left = (
-            "SELECT count() FROM system.parts "
+            "SELECT DISTINCT table FROM system.parts "
             "WHERE database = currentDatabase() AND NOT active AND has({t:Array(String)}, table)"
         )
         deadline_s = time.monotonic() + _PURGED_WITHIN_S
-        while self._ask(left, {"t": list(tables)})[0][0]:
+        while found := self._ask(left, {"t": list(tables)}):
             if time.monotonic() > deadline_s:
                 raise WarehouseUnavailable(f"replaced parts are still on disk after {_PURGED_WITHIN_S} s")
+            for (table,) in found:
+                with suppress(WarehouseRefused):  # without the grant it comes to it by itself, in half a minute
+                    self._warehouse.command(f"SYSTEM START CLEANUP {table}")
             time.sleep(_LOOK_AGAIN_S)
 
     def _ask(self, sql: str, params: Mapping[str, Any] | None = None) -> list[list[Any]]:

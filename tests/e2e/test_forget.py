@@ -1,6 +1,7 @@
 """Somebody is forgotten by a cluster whose workers go on, and every row finds its person anew beside them."""
 
 import json
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def forgotten(cluster: Cluster, story: Story) -> dict[str, object]:
     return certificate
 
 
+def _taken_again(cluster: Cluster, story: Story) -> float:
+    """How many hits of people who were forgotten ingest has refused, after one more of hers."""
+    story.send(story.history[1])
+    with urllib.request.urlopen(f"{cluster.url}/metrics", timeout=10) as reply:
+        lines = reply.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if 'detail="erased"' in line)
+
+
 def test_nothing_but_the_log_holds_her_and_nobody_inherits(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -60,6 +69,8 @@ def test_nothing_but_the_log_holds_her_and_nobody_inherits(
     story.send(*story.history)
     cluster.seamline("alias", story.her, "bob", "--workspace", "gone")
     assert (set(), before) == (holding(cluster, story.canary), story.rows())
+
+    wait_until(lambda: _taken_again(cluster, story) > 0, 30, "ingest refuses her")
 
     assert 0 == cluster.stop_stage("stitch")
     for file in stitch.glob("stitch-state.sqlite*"):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.identity.device import Device, after, decode, encode, users_of
+from pipeline.identity.ids import user_person
 from pipeline.identity.policy import Policy
 from pipeline.limits import MINUTE_MS
 from pipeline.log.port import HITS, STITCH_STATE, STITCHED, Append, Record
@@ -124,7 +125,7 @@ def test_the_cache_is_cleansed_once_and_leaves_no_bytes(tmp_path: Path) -> None:
 
 async def test_a_node_that_never_saw_her_reads_the_changelog_without_her(tmp_path: Path) -> None:
     """Entries written before she was forgotten stand in it until retention removes them."""
-    log = MemoryLog(partitions=1)
+    log = MemoryLog(1, NOON_MS + 10 * MINUTE_MS)
     logins = [hit(n, user=user, device=f"device-{n}") for n, user in enumerate(("ada", "bob", "ada"))]
     await log.append([Append(HITS, 0, record(*logins).value, {"schema": HIT_SCHEMA, "count": "3"})])
     before = Parts(log, tmp_path / "before")
@@ -177,3 +178,35 @@ async def test_a_mark_loses_and_doubles_nothing(tmp_path: Path, news: int) -> No
     passed = [msgspec.json.decode(line, type=Mark) for line in log.lines(STITCHED, MARK_SCHEMA)]
     assert {MARK_ID} == {mark.id for mark in passed}
     assert len(passed) >= 6
+
+
+async def test_a_replay_of_hits_from_before_gives_nothing_of_hers(tmp_path: Path) -> None:
+    """From the first offset on a node without a disk, under the suppressions of `erasures` alone: nobody else has an
+    action that was not theirs before, and every action of theirs is there."""
+    log = MemoryLog(1, NOON_MS + 10 * MINUTE_MS)
+    hits = [
+        hit(0), hit(1, user="ada"), hit(2), hit(6, user="bob"), hit(7), hit(0, device="laptop"),
+        hit(0.5, user="ada", device="laptop"), hit(3, device="phone"), hit(4, user="bob", device="phone"),
+    ]  # fmt: skip
+    for one in hits:
+        await log.append([Append(HITS, 0, record(one).value, {"schema": HIT_SCHEMA, "count": "1"})])
+    first = Parts(log, tmp_path / "first")
+    await first.stitch_all()
+    first.cache.close()
+    before = answers_in(first.stitched())
+
+    again = MemoryLog(1, NOON_MS + 10 * MINUTE_MS)
+    again.records[HITS, 0] = log.records[HITS, 0]
+    replay = Parts(again, tmp_path / "again")
+    replay.forgotten = Forgotten(SUPPRESSED, 1)
+    await replay.stitch_all()
+    replay.cache.close()
+    after_it = answers_in(replay.stitched())
+
+    ada = user_person("shop", "ada")
+    stubs = {row: answer for row, answer in after_it.items() if answer[0] == user_person("shop", HER)}
+    assert {row: answer for row, answer in before.items() if answer[0] != ada} == {
+        row: answer for row, answer in after_it.items() if row not in stubs
+    }
+    assert 1 == len(stubs)
+    assert not any(b"ada" in line for line in again.lines(STITCHED) + again.lines(STITCH_STATE))
