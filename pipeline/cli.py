@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 
 from pipeline import __version__
-from pipeline.commands import aliases, audits, doctor, lookups, privacy, reports, segments, site, stages
+from pipeline.commands import aliases, audits, doctor, lookups, privacy, report, reports, segments, site, stages
 from pipeline.commands.words import Command, Words
 from pipeline.settings import PREFIX, SettingsError, load_settings
 
-_THEMES = (stages, lookups, reports, segments, site, aliases, privacy, audits, doctor)
+_THEMES = (stages, report, lookups, reports, segments, site, aliases, privacy, audits, doctor)
 _OVERRIDES = {"data": "DATA", "host": "HOST", "port": "PORT", "sites": "SITES"}
 
 

@@ -141,7 +141,7 @@ SETTINGS: tuple[Setting, ...] = (
         "more is a kiosk: nothing is claimed",
     ),
     Setting("REPORT_HOSTS", value.hosts, "", "names the report page answers to, besides those of loopback"),
-    Setting("REPORT_TOKEN_FILE", value.path, "", "who may see the report page: a line `TOKEN` or `WORKSPACE TOKEN` each"),
+    Setting("REPORT_TOKEN_FILE", value.path, "", "who may see reports: lines `TOKEN` or `WORKSPACE TOKEN`"),
     Setting("REPORT_USER_HEADER", value.name, "", "a header by which trusted proxies say who has signed in"),
     Setting("INSTANCE", value.name, "", "a stitch worker's name that survives its restart: no rebalance then"),
 )

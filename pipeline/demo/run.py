@@ -19,6 +19,7 @@ from pipeline.demo.pages import ROOT
 from pipeline.demo.replay import ReplayRefused, replay
 from pipeline.demo.shop import DemoShop
 from pipeline.log.local import LogInUse
+from pipeline.report.web.gate import CannotOpen
 from pipeline.settings import PREFIX, Settings, load_settings
 from pipeline.up.run import either, signalled
 from pipeline.up.stages import StageEnded, Stages, stages
@@ -49,7 +50,7 @@ async def run_demo(settings: Settings, exit_after: bool, keep: bool) -> int:
                     _say("", "stopping")
                 for task in (shown, ended):
                     task.cancel()
-    except (LogInUse, OSError, ReplayRefused, NoAnswer, StageEnded, NotSettled) as error:
+    except (LogInUse, CannotOpen, OSError, ReplayRefused, NoAnswer, StageEnded, NotSettled) as error:
         print(error, file=sys.stderr)
         return 1
     return 1 if running.failed.is_set() else 0
@@ -125,6 +126,7 @@ async def _replay(running: Stages) -> None:
 def _addresses(url: str, data: Path) -> Iterator[str]:
     called = sys.argv[0] if Path(sys.argv[0]).name == "seamline" else "seamline"
     hit = '{"type": "page", "title": "A page of mine", "anonymous_id": "my-laptop"}'
+    yield f"journeys in pictures {url}/"
     yield f"shop on two devices  {url}{ROOT}"
     yield f"send a hit           curl '{url}/v1/hits?key=demo' -d '{hit}'"
     yield f"a Matomo tracker     {url}/matomo.php, site 1"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pipeline.ingest.server import rest_collector
 from pipeline.log.local import LogInUse
 from pipeline.privacy.keys import NoKey
+from pipeline.report.web.gate import CannotOpen
 from pipeline.settings import Settings
 from pipeline.up.stages import StageEnded, stages
 
@@ -20,7 +21,7 @@ def run_up(settings: Settings) -> int:
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_up(settings))
-    except (LogInUse, NoKey, OSError) as error:
+    except (LogInUse, NoKey, CannotOpen, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except StageEnded as error:

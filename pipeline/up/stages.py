@@ -22,7 +22,9 @@ from pipeline.log.retention import retention_ms
 from pipeline.orders import orders
 from pipeline.privacy.forget import Holder, load_suppression
 from pipeline.privacy.keys import erasure_key
-from pipeline.questions import answer
+from pipeline.questions import answer, to
+from pipeline.report.web.app import ROOT
+from pipeline.report.web.opening import report_app
 from pipeline.restitching import Restitched, restitch
 from pipeline.settings import Settings
 from pipeline.sink.sink import Sink
@@ -101,7 +103,10 @@ async def stages(settings: Settings, mounts: Mounts | None = None) -> AsyncItera
         questions = QuerySocket(settings.data, lambda sql, parameters: answer(warehouse, sql, parameters), given)
         await questions.start()
         stack.push_async_callback(questions.stop)
-        front = Front(ingest, mounts or {}, lambda: "a stage has failed" if running.failed.is_set() else "")
+        report = report_app(settings, to(warehouse))
+        stack.callback(report.close)
+        places: Mounts = {"/": report, ROOT: report, **(mounts or {})}
+        front = Front(ingest, places, lambda: "a stage has failed" if running.failed.is_set() else "")
         port = await stack.enter_async_context(serving(front, settings.ingest))
         running.url = f"http://{settings.ingest.host}:{port}"
         yield running

@@ -1,0 +1,1 @@
+"""The web page of reports: rows from the warehouse as pages, served by ourselves, with nothing from elsewhere."""

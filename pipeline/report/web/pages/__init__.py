@@ -1,0 +1,1 @@
+"""One module a page: what it asks, and the values its template shows."""

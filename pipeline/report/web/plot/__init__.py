@@ -1,0 +1,1 @@
+"""Drawings of data as numbers and paths: pure functions that a template only writes down."""
