@@ -79,9 +79,9 @@ def test_nothing_but_the_log_holds_her_and_nobody_inherits(
 
     story.send(*story.history)
     say(cluster, story.her, "bob")
-    say(cluster, "bob", "bob@work")
+    say(cluster, "dora", "dora@work")
     said = "SELECT user_id, previous_id FROM alias_statements WHERE workspace = 'gone'"
-    wait_until(lambda: cluster.query(said) == [["bob", "bob@work"]], 30)
+    wait_until(lambda: cluster.query(said) == [["dora", "dora@work"]], 30)
     assert (set(), before) == (holding(cluster, story.canary), story.rows())
 
     wait_until(lambda: _taken_again(cluster, story) > 0, 30, "ingest refuses her")
