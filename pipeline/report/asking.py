@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from pipeline.identity.ids import user_person
 from pipeline.report.parameters import Problem
 from pipeline.report.reports import question
 from pipeline.report.segments.condition import EVERYBODY, Condition
@@ -31,6 +32,12 @@ def rows(
         return asked
     columns, found = ask(asked.sql, asked.parameters)
     return [dict(zip(columns, row, strict=True)) for row in found]
+
+
+def find(ask: Ask, values: Mapping[str, Any], search: str) -> list[Row] | Problem:
+    """Who goes by exactly this user ID, or was on exactly this device: to be asked before everything is searched."""
+    person = user_person(str(values.get("workspace", "")), search)
+    return rows(ask, "find", {**values, "search": search, "user_person": person})
 
 
 def known(ask: Ask, values: Mapping[str, Any], persons: Sequence[str]) -> dict[str, Row]:

@@ -52,6 +52,13 @@ _ALL = (
          Parameter("after_rank", "rank", FIRST_RANK), Parameter("after_person", "person", NOBODY), limit(50)),
     ),
     Report(
+        "find",
+        "who goes by exactly this user ID, or was on exactly this device, at any time",
+        ("person_id", "by_user"),
+        (Parameter("search", "name"), Parameter("user_person", "person"), limit(50)),
+        segmented=False,
+    ),
+    Report(
         "known",
         "what is known of these persons over all time",
         ("person_id", "user_ids", "first_seen", "last_seen", "actions", "devices", "sites", "traits"),

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from pipeline.limits import FUNNEL_STEPS_MAX
 from pipeline.report.catalogue import REPORTS, Report
-from pipeline.report.parameters import Parameter, Problem, checked
+from pipeline.report.parameters import SORTS, Parameter, Problem, checked
 from pipeline.report.segments.condition import EVERYBODY, Condition
 from pipeline.warehouse.texts import sql_text
 
@@ -18,6 +18,14 @@ COMMON = (
     Parameter("zone", "zone", "UTC"),
     Parameter("bots", "flag", "0"),
 )
+# What persons are sorted by: `sort` chooses one of these, and no other is worked out.
+_RANKS = {
+    "last": "toUnixTimestamp64Milli(max(ts))",
+    "first": "toUnixTimestamp64Milli(min(ts))",
+    "actions": "count()",
+    "devices": "uniqExact(device_key)",
+    "conversions": "count(revenue)",
+}
 
 
 class Question(Struct, frozen=True):
@@ -55,7 +63,7 @@ def question(
 
 def _put_together(report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition]) -> Question:
     """All SQL comes from files and the compiler's constants; whatever was said stands in the parameters."""
-    sql = sql_text(f"reports/{report.name}")
+    sql = sql_text(f"reports/{report.name}").replace("$rank", _RANKS[asked.get("sort", SORTS[0])])
     sql = sql.replace("$counted", sql_text("reports/counted").rstrip()).replace("$segment", segment.sql)
     sql = sql.replace("$theirs", sql_text("reports/theirs").rstrip())
     sql = sql.replace("$steps", f"[{', '.join(step.sql for step in steps)}]")

@@ -8,11 +8,11 @@ SELECT
     sumIf(amount, touch.1 = 'first')                   AS first_spent,
     countIf(touch.1 = 'last')                          AS last_conversions,
     sumIf(amount, touch.1 = 'last')                    AS last_spent,
-    uniqExact(person_id)                               AS persons
+    uniqExact(person_key)                               AS persons
 FROM
 (
     SELECT
-        person_id,
+        person_key,
         one.2                                                                  AS amount,
         one.3                                                                  AS currency,
         arrayFilter(came -> came.1 <= one.1, touches)                          AS upto,
@@ -22,7 +22,7 @@ FROM
     FROM
     (
         SELECT
-            person_id,
+            person_key,
             arraySort(groupArrayIf(
                 ((ts, event_id), campaign_source, campaign_medium, campaign_name),
                 campaign_source != '' OR campaign_medium != '' OR campaign_name != '')) AS touches,
@@ -30,13 +30,13 @@ FROM
                 ((ts, event_id), ifNull(revenue, 0), currency),
                 if({goal:String} = '', revenue IS NOT NULL, name = {goal:String})))     AS one
         FROM $counted
-        WHERE person_id IN
+        WHERE person_key IN
         (
-            SELECT person_id
+            SELECT person_key
             FROM $counted
             WHERE if({goal:String} = '', revenue IS NOT NULL, name = {goal:String})
         )
-        GROUP BY person_id
+        GROUP BY person_key
     )
 )
 GROUP BY source, medium, campaign, currency

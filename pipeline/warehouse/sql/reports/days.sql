@@ -6,8 +6,8 @@ SELECT
     countIf(attribution = 'carried')     AS carried,
     countIf(attribution = 'backfilled')  AS backfilled,
     countIf(attribution = 'anonymous')   AS anonymous,
-    uniqExact(device)                    AS devices,
-    uniqExact(person_id)                 AS persons
+    uniqExact(device_key)                   AS devices,
+    uniqExact(person_key)                 AS persons
 FROM $counted
 GROUP BY date
 ORDER BY date

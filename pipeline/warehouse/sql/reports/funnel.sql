@@ -22,10 +22,10 @@ FROM
     FROM
     (
         SELECT
-            arrayJoin([(true, toString(person_id)), (false, device)])          AS unit,
+            arrayJoin([(true, person_key), (false, device_key)])               AS unit,
             arraySort(groupArray((toUnixTimestamp64Milli(ts), event_id, met))) AS steps,
             arrayMap(one -> toInt64(-1), any(met))                             AS reached
-        FROM (SELECT person_id, device, ts, event_id, $steps AS met FROM $counted)
+        FROM (SELECT person_key, device_key, ts, event_id, $steps AS met FROM $counted)
         WHERE has(met, true)
         GROUP BY unit
     )

@@ -5,8 +5,8 @@ SELECT
     count()                          AS actions,
     countIf(revenue IS NOT NULL)     AS conversions,
     sum(ifNull(revenue, 0))          AS spent,
-    uniqExact(person_id)             AS persons,
-    uniqExact(device)                AS devices
+    uniqExact(person_key)             AS persons,
+    uniqExact(device_key)               AS devices
 FROM $counted
 WHERE name != '' OR revenue IS NOT NULL
 GROUP BY name, currency

@@ -3,12 +3,12 @@ SELECT
     from_kind,
     to_kind,
     count()                                            AS handovers,
-    uniqExact(person_id)                               AS persons,
+    uniqExact(person_key)                               AS persons,
     toInt64(quantileExactLow(0.5)(gap_ms))             AS median_gap_ms
 FROM
 (
     SELECT
-        person_id,
+        person_key,
         arraySort(groupArrayArray(visits))                                          AS line,
         arrayJoin(arrayZip(arrayPopBack(line), arrayPopFront(line)))                AS pair,
         pair.1.4                                                                    AS from_kind,
@@ -17,7 +17,7 @@ FROM
     FROM
     (
         SELECT
-            person_id,
+            person_key,
             device,
             argMax(if(device_type = '', 'unknown', toString(device_type)), (ts, event_id))  AS kind,
             arraySort(groupArray(toUnixTimestamp64Milli(ts)))                       AS times,
@@ -27,16 +27,16 @@ FROM
                 arrayPushBack(arrayPopFront(arrayDifference(times)), 0), arrayEnumerate(times)) AS ends,
             arrayMap((begun, ended) -> (begun, ended, device, kind), starts, ends)  AS visits
         FROM $counted
-        WHERE person_id IN
+        WHERE person_key IN
         (
-            SELECT person_id
+            SELECT person_key
             FROM $counted
-            GROUP BY person_id
-            HAVING min(cityHash64(device)) != max(cityHash64(device))
+            GROUP BY person_key
+            HAVING min(device_key) != max(device_key)
         )
-        GROUP BY person_id, device
+        GROUP BY person_key, device
     )
-    GROUP BY person_id
+    GROUP BY person_key
 )
 WHERE from_kind != to_kind
 GROUP BY from_kind, to_kind

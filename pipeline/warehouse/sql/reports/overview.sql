@@ -1,9 +1,9 @@
 -- How much was done, by how many devices and persons, and what stitching changed?
 SELECT
     count()                                                 AS actions,
-    uniqExact(device)                                       AS devices,
-    uniqExact(person_id)                                    AS persons,
-    uniqExactIf(person_id, attribution != 'anonymous')      AS signed_in_persons,
+    uniqExact(device_key)                                      AS devices,
+    uniqExact(person_key)                                    AS persons,
+    uniqExactIf(person_key, attribution != 'anonymous')      AS signed_in_persons,
     countIf(attribution = 'identified')                     AS identified,
     countIf(attribution = 'carried')                        AS carried,
     countIf(attribution = 'backfilled')                     AS backfilled,

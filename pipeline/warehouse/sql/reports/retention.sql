@@ -15,8 +15,8 @@ FROM
     (
         SELECT
             toMonday(toDate(ts, {zone:String}))                          AS monday,
-            arrayJoin([(true, toString(person_id)), (false, device)])    AS unit
-        FROM (SELECT person_id, device, ts FROM $counted)
+            arrayJoin([(true, person_key), (false, device_key)])    AS unit
+        FROM (SELECT person_key, device_key, ts FROM $counted)
     )
     GROUP BY unit
 )

@@ -6,7 +6,7 @@ FROM
         user_id,
         any(person_id)                                   AS person_id,
         count()                                          AS hits,
-        uniqExact(device)                                AS devices,
+        uniqExact(device_key)                            AS devices,
         min(ts)                                          AS first_said,
         max(ts)                                          AS last_said,
         arraySort(groupUniqArray(toString(site_id)))     AS sites,

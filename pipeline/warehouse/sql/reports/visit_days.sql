@@ -6,7 +6,7 @@ FROM
         arraySort(groupArray(toUnixTimestamp64Milli(ts))) AS times,
         arrayFilter((t, gap, n) -> n = 1 OR gap >= 1800000, times, arrayDifference(times), arrayEnumerate(times)) AS starts
     FROM $counted
-    GROUP BY person_id, device
+    GROUP BY person_key, device_key
 )
 GROUP BY date
 ORDER BY date

@@ -1,26 +1,31 @@
 -- Which visits were there? A page of the log, the latest first.
-WITH chosen AS
+-- First which visits are on the page, by their times alone; then all the rest, of them alone.
+WITH
 (
-    SELECT
-        person_id,
-        device,
-        arrayJoin(arrayZip(
-            arrayFilter((t, gap, n) -> n = 1 OR gap >= 1800000, times, arrayDifference(times), arrayEnumerate(times)),
-            arrayFilter((t, gap, n) -> n = length(times) OR gap >= 1800000, times,
-                arrayPushBack(arrayPopFront(arrayDifference(times)), 0), arrayEnumerate(times)))) AS run,
-        fromUnixTimestamp64Milli(run.1, 'UTC') AS started_at,
-        fromUnixTimestamp64Milli(run.2, 'UTC') AS ended_at
+    SELECT groupArray((person_id, device, started_at, ended_at))
     FROM
     (
-        SELECT person_id, device, arraySort(groupArray(toUnixTimestamp64Milli(ts))) AS times
-        FROM $counted
-        GROUP BY person_id, device
+        SELECT
+            person_id,
+            device,
+            arrayJoin(arrayZip(
+                arrayFilter((t, gap, n) -> n = 1 OR gap >= 1800000, times, arrayDifference(times), arrayEnumerate(times)),
+                arrayFilter((t, gap, n) -> n = length(times) OR gap >= 1800000, times,
+                    arrayPushBack(arrayPopFront(arrayDifference(times)), 0), arrayEnumerate(times)))) AS run,
+            fromUnixTimestamp64Milli(run.1, 'UTC') AS started_at,
+            fromUnixTimestamp64Milli(run.2, 'UTC') AS ended_at
+        FROM
+        (
+            SELECT person_id, device, arraySort(groupArray(toUnixTimestamp64Milli(ts))) AS times
+            FROM $counted
+            GROUP BY person_id, device
+        )
+        WHERE (started_at, device, person_id)
+            < ({before_ts:DateTime64(3, 'UTC')}, {before_device:String}, {before_person:UUID})
+        ORDER BY started_at DESC, device DESC, person_id DESC
+        LIMIT {limit:UInt32}
     )
-    WHERE (started_at, device, person_id)
-        < ({before_ts:DateTime64(3, 'UTC')}, {before_device:String}, {before_person:UUID})
-    ORDER BY started_at DESC, device DESC, person_id DESC
-    LIMIT {limit:UInt32}
-)
+) AS page
 SELECT
     chosen.started_at                                                    AS started_at,
     any(chosen.ended_at)                                                 AS ended_at,
@@ -50,11 +55,14 @@ FROM
 (
     SELECT *
     FROM actions
-    WHERE workspace = {workspace:String} AND device IN (SELECT device FROM chosen)
+    WHERE workspace = {workspace:String} AND device IN (SELECT arrayJoin(page).2)
       AND day BETWEEN toDate({since:DateTime64(3, 'UTC')}) - 7 AND toDate({until:DateTime64(3, 'UTC')}) + 7
       AND (NOT bot OR {bots:Bool})
 ) AS done
-INNER JOIN chosen ON done.device = chosen.device AND done.person_id = chosen.person_id
+INNER JOIN
+(
+    SELECT arrayJoin(page) AS one, one.1 AS person_id, one.2 AS device, one.3 AS started_at, one.4 AS ended_at
+) AS chosen ON done.device = chosen.device AND done.person_id = chosen.person_id
 WHERE done.ts BETWEEN chosen.started_at AND chosen.ended_at
 GROUP BY started_at, device, person_id
 ORDER BY started_at DESC, device DESC, person_id DESC
