@@ -17,7 +17,7 @@ from pipeline.privacy.suppression import Suppression
 from pipeline.settings import Settings
 from pipeline.sink.sink import Sink
 from pipeline.stitch.worker import WorkerSettings, run_worker
-from pipeline.stitch.worker_health import Health
+from pipeline.telemetry.health import Health
 from pipeline.up.run import loop_factory, signalled
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
@@ -111,7 +111,7 @@ def run_sink(settings: Settings) -> int:
         warehouse = await asyncio.to_thread(_warehouse, settings)
         log = KafkaLog(",".join(settings.log.brokers))
         sink = Sink(log, warehouse, forgotten=lambda: _suppression(log, settings))
-        health = Health(lambda: True, lambda: not sink.unready(), lambda: sink.figures)
+        health = Health(lambda: True, lambda: not sink.unready(), lambda: sink.figures, sink.metrics)
         await health.start(settings.ingest.host, settings.ingest.port)
         try:
             with signalled() as stop:

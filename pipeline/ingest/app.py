@@ -15,7 +15,7 @@ from pipeline.ingest.backlog import Backlog
 from pipeline.ingest.body import BodyFault, Receive, Room, inflate, read_body
 from pipeline.ingest.cors import cors_headers, preflight_headers
 from pipeline.ingest.counts import Counts
-from pipeline.ingest.metrics import CONTENT_TYPE, IngestCollector, exposition
+from pipeline.ingest.metrics import IngestCollector
 from pipeline.ingest.publisher import Publisher
 from pipeline.ingest.renames import Renames
 from pipeline.ingest.script.serving import script_reply
@@ -35,6 +35,7 @@ from pipeline.protocols.registry import protocol_at
 from pipeline.protocols.request import JSON_TYPE, Outcome, Protocol, Reply, Request
 from pipeline.settings import IngestSettings
 from pipeline.sites import Sites
+from pipeline.telemetry.metrics import CONTENT_TYPE, exposition
 from pipeline.times import iso
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -79,6 +80,7 @@ class IngestApp:
         self._room = Room()
         self._one_large = asyncio.Semaphore(1)
         self._serving = False
+        self.beside: list[Callable[[], bytes]] = []  # metrics of what runs in the same process
 
     async def _write(self, records: Any) -> bool:
         return await self._publisher.write(records)
@@ -114,8 +116,9 @@ class IngestApp:
         return self._backlog.refusing if self._serving else "not serving"
 
     def metrics(self) -> bytes:
-        """The Prometheus text of ingest."""
-        return exposition(IngestCollector(self.counts, self._gauges))
+        """The Prometheus text of ingest, and of what runs beside it."""
+        own = exposition(IngestCollector(self.counts, self._gauges))
+        return b"".join([own, *(metrics() for metrics in self.beside)])
 
     def _gauges(self) -> list[tuple[str, str, float]]:
         return [

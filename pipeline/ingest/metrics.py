@@ -3,14 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import generate_latest
-from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.registry import Collector
 
 from pipeline.ingest.counts import Counts
 
 Gauges = Callable[[], Iterable[tuple[str, str, float]]]
-
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class IngestCollector(Collector):
@@ -36,10 +33,3 @@ class IngestCollector(Collector):
         yield events
         for name, sentence, value in self._gauges():
             yield GaugeMetricFamily(f"seamline_ingest_{name}", sentence, value=value)
-
-
-def exposition(collector: Collector) -> bytes:
-    """The text of these metrics alone."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(collector)
-    return generate_latest(registry)

@@ -19,6 +19,9 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 
+from msgspec import structs
+
+from pipeline.limits import SECOND_MS
 from pipeline.log.dead_letters import dead_letters
 from pipeline.log.port import ALIASES, DEAD_LETTERS, STITCHED, Append, Log, Record
 from pipeline.model import ACTION_SCHEMA, ALIAS_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA, MARK_SCHEMA
@@ -32,6 +35,7 @@ from pipeline.sink.patience import Patience, Stopped
 from pipeline.sink.poison import insert_good
 from pipeline.sink.statements import nobody, spoken
 from pipeline.sink.suspects import Suspects
+from pipeline.telemetry.metrics import SINK, text
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import RowsRefused
 
@@ -85,6 +89,11 @@ class Sink:
     def retries(self) -> int:
         """Attempts at the log or the warehouse that had to be made again."""
         return self._patience.retries
+
+    def metrics(self) -> bytes:
+        """The Prometheus text of all that."""
+        now = {"retries": self.retries, "behind_seconds": self.behind_ms / SECOND_MS}
+        return text(SINK, structs.asdict(self.figures) | now)
 
     def unready(self) -> str:
         """Why nothing gets through just now, or ""."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from pipeline.identity.policy import Policy
 from pipeline.limits import SECOND_MS
@@ -24,11 +24,12 @@ from pipeline.stitch.worker_cache import CacheBusy, StateCache
 from pipeline.stitch.worker_checkpoint import Checkpoints
 from pipeline.stitch.worker_faust import Group, stitch_app
 from pipeline.stitch.worker_figures import Figures, patiently
-from pipeline.stitch.worker_health import Health, Progress
 from pipeline.stitch.worker_lane import Lane
 from pipeline.stitch.worker_recovery import Recovery, Refused, made_anew
 from pipeline.stitch.worker_stitching import Stitching
 from pipeline.stitch.worker_tenure import Pace, Tenure
+from pipeline.telemetry.health import Health, Progress
+from pipeline.telemetry.metrics import STITCH, text
 
 GROUP = "seamline-stitch"
 STOPPED, CRASHED, REFUSED = 0, 1, 2  # exit codes
@@ -131,7 +132,7 @@ class StitchWorker:
         self._app = stitch_app(_group(settings), self._stitching)
         self._checkpoints = Checkpoints(log, cache, self._app.commit_positions, self._figures)
         self._progress = Progress(settings.stalled_ms, asyncio.get_running_loop().time())
-        self._health = Health(self._alive, lambda: self._stitching.ready, self._report)
+        self._health = Health(self._alive, lambda: self._stitching.ready, self._report, self._metrics)
 
     async def work(self) -> None:
         """Until cancelled. Raises Refused, or whatever makes a restart necessary."""
@@ -236,6 +237,11 @@ class StitchWorker:
 
     def _report(self) -> Report:
         return Report(sorted(self._stitching.positions), self._progress.lag, self._figures)
+
+    def _metrics(self) -> bytes:
+        report = self._report()
+        now = {"lag": report.lag, "partitions": len(report.partitions)}
+        return text(STITCH, structs.asdict(report.figures) | now)
 
 
 def _group(settings: WorkerSettings) -> Group:

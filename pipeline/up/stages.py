@@ -56,6 +56,12 @@ class Stages:
         self.epoch = 0  # of the log, for whoever stitches next
         self.warehouse = warehouse
         self.failed: asyncio.Event = asyncio.Event()
+        self.sink: Sink | None = None
+
+    def made(self, sink: Sink) -> Sink:
+        """The one that stores from now on; a fresh one counts from nought, as after a restart."""
+        self.sink = sink
+        return sink
 
     async def query(self, sql: str, parameters: Mapping[str, Any]) -> Answer:
         """Ask the warehouse; a refusal is an answer."""
@@ -89,7 +95,8 @@ async def stages(settings: Settings, mounts: Mounts | None = None) -> AsyncItera
         ingest.suppress(await asyncio.to_thread(load_suppression, warehouse, key))
         running = Stages(log, warehouse, ingest, "")
         running.epoch = await asyncio.to_thread(warehouse.register_log, log.log_id, HITS)
-        sink = Stage("sink", lambda: Sink(log, warehouse).run, running.failed)
+        sink = Stage("sink", lambda: running.made(Sink(log, warehouse)).run, running.failed)
+        ingest.beside.append(lambda: running.sink.metrics() if running.sink else b"")
         stitch = Stage("stitch", lambda: LocalStitch(log, policy, running.epoch).run, running.failed)
         await stack.enter_async_context(sink.running())
         await stack.enter_async_context(stitch.running())

@@ -6,7 +6,7 @@ import httpx
 import msgspec
 import pytest
 
-from pipeline.stitch.worker_health import Health, Progress
+from pipeline.telemetry.health import Health, Progress
 
 STALLED_MS = 60_000
 
@@ -69,7 +69,7 @@ def test_a_log_that_does_not_answer_is_not_the_workers_fault() -> None:
 )
 async def test_pages_answer_with_a_status_and_a_report(path: str, status: int) -> None:
     """And nothing else is served."""
-    health = Health(lambda: True, lambda: False, Said)
+    health = Health(lambda: True, lambda: False, Said, lambda: b"")
     port = await health.start("127.0.0.1", 0)
     async with httpx.AsyncClient() as client:
         answer = await client.get(f"http://127.0.0.1:{port}{path}")
@@ -83,7 +83,7 @@ async def test_pages_answer_with_a_status_and_a_report(path: str, status: int) -
 @pytest.mark.parametrize("sent", [b"", b"\r\n\r\n", b"GET\r\n\r\n", b"\xff" * 20_000, b"GET /health/live HTTP/1.1\r\n"])
 async def test_nonsense_is_answered_or_dropped_and_the_next_request_is_served(sent: bytes) -> None:
     """A scanner on the port must not end a worker."""
-    health = Health(lambda: True, lambda: True, Said)
+    health = Health(lambda: True, lambda: True, Said, lambda: b"")
     port = await health.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(sent)

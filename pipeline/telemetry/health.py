@@ -1,4 +1,4 @@
-"""Whether a worker lives and is ready, and the two pages that say so; it must not know why it would not be.
+"""Whether a worker lives and is ready, and the pages that say so; it must not know why it would not be.
 
 A worker is alive while its event loop answers and, in any stretch of `stalled_ms` in which the log answered, hits were
 folded or none were left: consumers of this kind are known to stop without a word, and only a restart helps.
@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.limits import SECOND_MS
+from pipeline.telemetry.metrics import CONTENT_TYPE
 
 _REQUEST_S_MAX = 5.0
 _REQUEST_BYTES_MAX = 8192
@@ -43,11 +44,19 @@ class Progress:
 
 
 class Health:
-    """`/health/live` and `/health/ready` on a port of their own: 200 or 503, and a JSON object that says why."""
+    """`/health/live` and `/health/ready` on a port of their own: 200 or 503, and a JSON object that says why; and
+    `/metrics`."""
 
-    def __init__(self, live: Callable[[], bool], ready: Callable[[], bool], report: Callable[[], Struct]) -> None:
+    def __init__(
+        self,
+        live: Callable[[], bool],
+        ready: Callable[[], bool],
+        report: Callable[[], Struct],
+        metrics: Callable[[], bytes],
+    ) -> None:
         self._pages = {"/health/live": live, "/health/ready": ready}
         self._report = report
+        self._metrics = metrics
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -73,13 +82,16 @@ class Health:
 
     def _response(self, request_line: str) -> bytes:
         method, path = [*request_line.split(" "), "", ""][:2]
-        page = self._pages.get(path.partition("?")[0])
+        path = path.partition("?")[0]
+        if path == "/metrics" and method == "GET":
+            return _http("200 OK", self._metrics(), CONTENT_TYPE.decode())
+        page = self._pages.get(path)
         if page is None or method not in {"GET", "HEAD"}:
             return _http("404 Not Found", b"{}")
         body = msgspec.json.encode(self._report())
         return _http("200 OK" if page() else "503 Service Unavailable", b"" if method == "HEAD" else body)
 
 
-def _http(status: str, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
-    return head.encode() + b"\r\n\r\n" + body
+def _http(status: str, body: bytes, content_type: str = "application/json") -> bytes:
+    lines = (f"HTTP/1.1 {status}", f"Content-Type: {content_type}", f"Content-Length: {len(body)}", "Connection: close")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
