@@ -19,7 +19,7 @@ FROM
         SELECT
             person_key,
             device,
-            argMax(if(device_type = '', 'unknown', toString(device_type)), (ts, event_id))  AS kind,
+            argMax(if(device_type = '', 'unknown', toString(device_type)), ts)              AS kind,
             arraySort(groupArray(toUnixTimestamp64Milli(ts)))                       AS times,
             arrayFilter((t, gap, n) -> n = 1 OR gap >= 1800000, times,
                 arrayDifference(times), arrayEnumerate(times))                      AS starts,
