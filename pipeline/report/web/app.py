@@ -159,8 +159,11 @@ class ReportApp:
             made = refused(error, asked)
         if made.location:
             return RedirectResponse(made.location, 303)
-        if made.template.endswith(".json"):
-            return Response(made.values["json"], made.status, media_type="application/json")
+        if made.template == "live.json":
+            return Response(made.values["json"], media_type="application/json")
+        if made.template == "audience.csv":
+            given = {"content-disposition": 'attachment; filename="audience.csv"'}
+            return Response(made.values["csv"], headers=given, media_type="text/csv")
         seen = [name for name in self._workspaces if grant.opens(name)]
         values = {"workspaces": seen, "signs_out": bool(grant.token), **made.values}
         return Response(rendered(Page(made.template, values)), made.status, media_type="text/html")

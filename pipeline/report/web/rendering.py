@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.report.web.moments import length
 from pipeline.report.web.money import money
 from pipeline.report.web.pages.page import Page
+from pipeline.report.web.who import said
 from pipeline.times import iso, ms_of
 
 FOLDER = Path(__file__).parent
@@ -23,7 +24,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {
-        "iso": iso, "ms_of": ms_of, "money": money, "length": length,
+        "iso": iso, "ms_of": ms_of, "money": money, "length": length, "said": said,
         "asked": None, "page": "", "workspaces": (), "signs_out": False,
     }  # fmt: skip
     return made

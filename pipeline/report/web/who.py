@@ -1,5 +1,6 @@
 """Who a person is to look at: a name, IDs, traits; it must not know what they did."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,3 +37,12 @@ def who(user_ids: Sequence[str], traits: Mapping[str, Any], device: str = "") ->
 
 def _first(traits: Mapping[str, Any], keys: Sequence[str]) -> str:
     return next((str(traits[key]).strip() for key in keys if str(traits.get(key, "")).strip()), "")
+
+
+def said(raw: str) -> str:
+    """A trait's JSON as people read it: texts without their quotes."""
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return raw
+    return value if isinstance(value, str) else raw

@@ -81,7 +81,7 @@ def mara(now_ms: int) -> list[Hit]:
     ]
     hits += visit("8e201a70", at(5, 19, 24), pages, LAPTOP)
     hits += visit("c41fa5e3", at(5, 19, 46), titles("Bank", "Confirm", "Back"), PHONE)
-    hits += visit("5a7d42b8", at(7, 8), [signs_in("u-11873")], TABLET)
+    hits += visit("5a7d42b8", at(7, 8), [{**signs_in("u-11873"), "holds": False}], TABLET)
     pages = [*titles("Help centre", "Delivery"), signs_in(MARA), *titles("Assembly guide", "Video", "Torque")]
     hits += visit("5a7d42b8", at(8, 20, 2), pages, TABLET)
     hits += visit("f3b077c4", at(10, 6, 55), [*titles("Ride", "Map"), signs_in(MARA), *titles("Ride started")], PHONE)

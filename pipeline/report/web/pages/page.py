@@ -85,7 +85,7 @@ class Period(Struct, frozen=True):
     words: str
 
     @property
-    def parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, Any]:
         """As reports take them."""
         return {"since": iso(self.since_ms), "until": iso(self.until_ms)}
 

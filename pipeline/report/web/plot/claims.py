@@ -94,7 +94,8 @@ def thread(visits: Sequence[Visit], axis: Axis, lanes: Lanes) -> Iterator[Stitch
     ahead = mine[0]  # the visit that ends last so far
     for visit in mine[1:]:
         claimed = visit.acts[0].attribution == "backfilled"
-        if visit.start_ms <= ahead.end_ms:
+        apart = axis.x(visit.start_ms) - axis.x(ahead.end_ms)
+        if visit.start_ms <= ahead.end_ms or apart < 4 * _BEYOND_PX:
             yield Stitch(_branch(visit, ahead, axis, lanes), claimed)
         else:
             yield Stitch(_between(visit, ahead, axis, lanes), claimed)
@@ -107,7 +108,7 @@ def _branch(visit: Visit, ahead: Visit, axis: Axis, lanes: Lanes) -> str:
     x, start = axis.x(visit.start_ms), axis.x(visit.start_ms) - _BEYOND_PX
     from_y, to_y = middle_y(lanes.of(ahead.device)), middle_y(lanes.of(visit.device))
     from_y += BAR_PX / 2 if to_y > from_y else -BAR_PX / 2
-    x = max(x - 24, axis.x(ahead.start_ms) - _BEYOND_PX)
+    x = max(min(x - 24, axis.x(ahead.end_ms)), axis.x(ahead.start_ms))
     return f"M{x:g} {from_y:g}C{x:g} {(from_y + to_y) / 2:g} {x:g} {to_y:g} {start:g} {to_y:g}"
 
 

@@ -15,7 +15,7 @@ from pipeline.report.web.plot.lanes import LANE_PX, TOP_PX, Lanes, Mark, Patch, 
 
 WIDTH_PX = 1122.0
 STEPS = 3
-_HEAD_CHAR_PX = 7.2
+_HEAD_CHAR_PX = 8.2
 _NODES_A_MARK, _NODES_A_FOLD, _NODES_A_CLAIM = 5, 5, 6
 
 
@@ -102,7 +102,8 @@ def _heads(scaled: Axis, clock: Clock) -> list[Head]:
         if x + len(times) * 6.6 > after - 4:
             times = clock.time(cluster.start_ms)
         wide = max(len(day) * _HEAD_CHAR_PX, len(times) * 6.6)
-        if x + wide > scaled.width:
+        x = min(x, scaled.width - wide - 2)
+        if x < free:
             continue
         found.append(Head(x, day, times))
         shown = clock.date(cluster.start_ms)

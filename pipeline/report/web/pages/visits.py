@@ -1,0 +1,102 @@
+"""The visits log, latest first; it must not know SQL."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipeline.report.asking import Row
+from pipeline.report.web.devices import device
+from pipeline.report.web.moments import length, long_day
+from pipeline.report.web.money import money
+from pipeline.report.web.pages.page import Asked, Page, period
+from pipeline.report.web.pages.segmented import segment_of
+from pipeline.report.web.who import who
+from pipeline.times import ms_of
+
+PAGE_ROWS = 50
+_MARKS = 13
+CHIPS = (
+    ("All", ""),
+    ("a sign-in", "attribution = identified"),
+    ("a claimed past", "attribution = backfilled"),
+    ("an order", "revenue > 0"),
+    ("several devices", "devices >= 2"),
+)
+
+
+def visits_page(asked: Asked) -> Page:
+    """Fifty at a time."""
+    span = period(asked)
+    said = asked.query.get("segment", "")
+    segment, fault = segment_of(said)
+    found = asked.rows("visits", segment, **span.parameters, limit=PAGE_ROWS + 1, **_cursor(asked))
+    rows, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
+    total = sum(row["visits"] for row in asked.rows("visit_days", segment, **span.parameters))
+    last = rows[-1] if rows else None
+    return Page(
+        "visits.html",
+        {
+            "asked": asked, "title": "Visits", "page": "visits", "period": span, "segment": said, "fault": fault,
+            "chips": CHIPS, "days": _by_day(asked, rows), "total": total,
+            "next": f"{last['started_at']}~{last['person_id']}~{last['device']}" if more and last else "",
+        },
+    )  # fmt: skip
+
+
+def _cursor(asked: Asked) -> dict[str, Any]:
+    parts = asked.query.get("after", "").split("~", 2)
+    return {"before_ts": parts[0], "before_person": parts[1], "before_device": parts[2]} if len(parts) == 3 else {}
+
+
+def _by_day(asked: Asked, rows: list[Row]) -> list[tuple[str, list[dict[str, Any]]]]:
+    persons = sorted({row["person_id"] for row in rows})
+    known = {row["person_id"]: row for row in asked.rows("known", persons=persons)} if persons else {}
+    days: list[tuple[str, list[dict[str, Any]]]] = []
+    for row in rows:
+        day = long_day(asked.clock.date(ms_of(row["started_at"])))
+        if not days or days[-1][0] != day:
+            days.append((day, []))
+        days[-1][1].append(_shown(asked, row, known.get(row["person_id"], {})))
+    return days
+
+
+def _shown(asked: Asked, row: Row, about: Row) -> dict[str, Any]:
+    person = who(about.get("user_ids", []), about.get("traits", {}))
+    marks = list(row["attributions"])
+    signed = next((at for at, name in enumerate(marks) if name == "identified"), -1)
+    claimed = row["backfilled"] if signed > 0 else 0
+    return {
+        **row,
+        "time": asked.clock.time(ms_of(row["started_at"])),
+        "long": length(row["duration_ms"]),
+        "now": asked.clock.now_ms - ms_of(row["ended_at"]) < 30 * 60_000,
+        "who": person,
+        "url": f"{asked.person_url(row['person_id'])}?day={asked.clock.date(ms_of(row['started_at']))}",
+        "device_shown": device(row),
+        "source": row["campaign_source"] or _host(row["referrer"], row["entry_url"]) or "Direct",
+        "from": _path(row["entry_url"]),
+        "to": _path(row["exit_url"]),
+        "claimed": claimed,
+        "spent_words": money(row["spent"], "") if row["conversions"] else "",
+        "marks": marks[:_MARKS],
+        "more": max(len(marks) - _MARKS, 0),
+        "mark_words": ", ".join(
+            f"{row[name]} {'nobody’s' if name == 'anonymous' else name}"
+            for name in ("identified", "carried", "backfilled", "anonymous")
+            if row[name]
+        ),
+    }
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path or url
+    except ValueError:
+        return url
+
+
+def _host(referrer: str, entry: str) -> str:
+    try:
+        host, own = urlsplit(referrer).netloc, urlsplit(entry).netloc
+    except ValueError:
+        return ""
+    return host if host != own else ""
