@@ -43,6 +43,7 @@ class Listed(Struct, frozen=True):
     time: str
     source: str
     counted: str
+    long: str
     strip: tuple[Act, ...]
     strip_more: int
     strip_words: str
@@ -77,6 +78,7 @@ def listed(
             time=clock.time(visit.start_ms),
             source=_source(visit),
             counted=_counted(visit),
+            long=length(visit.end_ms - visit.start_ms),
             strip=visit.acts[:_STRIP_MARKS_MAX],
             strip_more=max(len(visit.acts) - _STRIP_MARKS_MAX, 0),
             strip_words=_strip_words(visit),
@@ -114,10 +116,7 @@ def _source(visit: Visit) -> str:
 
 def _counted(visit: Visit) -> str:
     mine = sum(act.mine for act in visit.acts)
-    long = length(visit.end_ms - visit.start_ms)
-    if not mine:
-        return f"{count(len(visit.acts), 'action')} of nobody’s · {long}"
-    return f"{count(mine, 'action')} · {long}"
+    return count(mine, "action") if mine else f"{len(visit.acts)} of nobody’s"
 
 
 def _strip_words(visit: Visit) -> str:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from pipeline.report.parameters import SORTS
 from pipeline.report.web.devices import icon
-from pipeline.report.web.money import money
 from pipeline.report.web.pages.page import Asked, Page, Period, period
 from pipeline.report.web.pages.segmented import segment_of
 from pipeline.report.web.plot.acts import ATTRIBUTIONS
@@ -72,7 +71,6 @@ def _shown(asked: Asked, span: Period, rows: list[dict[str, Any]]) -> list[dict[
                 "parts": [(name, row[name]) for name in ATTRIBUTIONS],
                 "bars": busy.get(row["person_id"], []),
                 "bar_words": f"{len(busy.get(row['person_id'], []))} days with actions of {span.days}",
-                "spent_words": money(row["spent"], "") if row["conversions"] else "–",
                 "first": asked.clock.near(ms_of(about["first_seen"])) if about else "",
                 "last": asked.clock.near(ms_of(row["last_action"])),
             }

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from pipeline.report.asking import Row
 from pipeline.report.web.devices import device
 from pipeline.report.web.moments import length, long_day
-from pipeline.report.web.money import money
 from pipeline.report.web.pages.page import Asked, Page, period
 from pipeline.report.web.pages.segmented import segment_of
 from pipeline.report.web.who import who
@@ -76,7 +75,6 @@ def _shown(asked: Asked, row: Row, about: Row) -> dict[str, Any]:
         "from": _path(row["entry_url"]),
         "to": _path(row["exit_url"]),
         "claimed": claimed,
-        "spent_words": money(row["spent"], "") if row["conversions"] else "",
         "marks": marks[:_MARKS],
         "more": max(len(marks) - _MARKS, 0),
         "mark_words": ", ".join(

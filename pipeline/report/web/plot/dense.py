@@ -13,7 +13,7 @@ from pipeline.report.web.plot.acts import ATTRIBUTIONS
 from pipeline.report.web.plot.lanes import LANES_MAX, TOP_PX, Lanes
 
 DENSE_LANE_PX = 76.0
-_COLUMN_PX_MAX = 12.0
+_COLUMN_PX_MAX = 40.0
 _FOLD_DAYS = 7
 _FOLD_PX = 24.0
 _TALL_PX = 56.0

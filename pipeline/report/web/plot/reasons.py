@@ -1,5 +1,7 @@
 """Why an action has its person, as a ladder of four questions; it must not know how that was worked out or HTML."""
 
+import re
+
 from msgspec import Struct
 
 from pipeline.audit.explanation import Explanation
@@ -44,6 +46,13 @@ _CHANGES = {
     "crowded": "Fewer users on this device. Seamline does not guess on a shared one.",
     "no_ids": "Nothing: it cannot be told from whom it came.",
 }
+_YES = {
+    "sent": "Yes: {user}.",
+    "present": "Yes: {user}, and nobody else was.",
+    "before": "Yes: {user}, {when}, {gap} before (limit {days}). It holds until a sign-out, and none came.",
+    "after": "Yes: {user}, {when}, {gap} later (limit {days}). No sign-out and no other user in between.",
+}
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3})")
 _CONTESTED = "Nothing that is still to come. Two people used this device, and Seamline does not guess."
 
 
@@ -79,11 +88,13 @@ def reason_of(found: Explanation, clock: Clock) -> Reason:
     gap = length(abs(ts - login_ms)) if login_ms is not None else ""
     days = f"{found.policy['lookback_ms'] / DAY_MS:g} days"
     words = {"user": answer.user_id, "gap": gap, "days": days, "limit": clock.day(ts + found.policy["lookback_ms"])}
+    words["when"] = clock.day_time(login_ms) if login_ms is not None else ""
     verdict = _VERDICTS.get(answer.rule, "")
+    because = _YES[answer.rule].format(**words) if answer.rule in _YES else _sentence(answer.because, clock)
     return Reason(
         attribution=answer.attribution,
-        verdict=verdict.format(**words) if verdict else _sentence(answer.because),
-        rungs=tuple(_rungs(answer.rule, answer.because)),
+        verdict=verdict.format(**words) if verdict else because,
+        rungs=tuple(_rungs(answer.rule, because)),
         changes=_CHANGES.get(answer.rule, _CONTESTED).format(**words),
         proof=tuple(_proof(found, clock, days)),
         login_ms=login_ms,
@@ -103,7 +114,7 @@ def _rungs(rule: str, because: str) -> list[Rung]:
         if at < decides:
             rungs.append(Rung(question, "no", _NO[at]))
         elif at == decides:
-            rungs.append(Rung(question, "decides", _sentence(because)))
+            rungs.append(Rung(question, "decides", because))
         else:
             rungs.append(Rung(question, "unasked", "Not asked."))
     return rungs
@@ -129,5 +140,7 @@ def _proof(found: Explanation, clock: Clock, days: str) -> list[tuple[str, str]]
     return rows
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+def _sentence(text: str, clock: Clock) -> str:
+    """Instants in the viewer's zone; none of these begins with somebody's ID, which is never changed."""
+    shown = _INSTANT.sub(lambda at: clock.day_time(ms_of(f"{at[1]}T{at[2]}Z")), text)
+    return f"{shown[:1].upper()}{shown[1:]}."

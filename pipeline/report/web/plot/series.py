@@ -35,6 +35,8 @@ class Thread(Struct, frozen=True):
 
     path: str
     kind: str
+    left: float
+    right: float
 
 
 class Flow(Struct, frozen=True):
@@ -117,10 +119,19 @@ def threads(signed_devices: int, signed_persons: int, others: int, lines: int = 
         at = n * persons // tied
         together = sum(1 for other in range(tied) if other * persons // tied == at) > 1
         y0, y1 = 26 + n * step, 40 + at * right
-        found.append(Thread(f"M150 {y0:.1f}C300 {y0:.1f} 340 {y1:.1f} 530 {y1:.1f}", "tied" if together else "one"))
+        found.append(
+            Thread(
+                f"M150 {y0:.1f}C300 {y0:.1f} 340 {y1:.1f} 530 {y1:.1f}",
+                "tied" if together else "one",
+                round(y0, 1),
+                round(y1, 1),
+            )
+        )
     for n in range(lines - tied):
         y0, y1 = 26 + (tied + n) * step, 40 + (persons + n) * right
-        found.append(Thread(f"M150 {y0:.1f}C300 {y0:.1f} 340 {y1:.1f} 530 {y1:.1f}", "anon"))
+        found.append(
+            Thread(f"M150 {y0:.1f}C300 {y0:.1f} 340 {y1:.1f} 530 {y1:.1f}", "anon", round(y0, 1), round(y1, 1))
+        )
     return found
 
 
