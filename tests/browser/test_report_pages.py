@@ -1,0 +1,262 @@
+"""The report page in a real browser: every page, wide and narrow, light and dark, by keyboard, and without script."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.reported_site import ReportedSite, reported_site
+from tests.clients.trackers import installed_node_clients
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+PAGES = ("overview", "persons", "visits", "segments", "journey", "explained", "busy", "sign-in", "empty")
+AXE = (
+    "(() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}))()"
+)
+FOCUSED = "document.activeElement.getAttribute('href') ?? document.activeElement.id"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReportedSite]:
+    """One for the module: nothing here changes it but new hits of their own."""
+    with reported_site(tmp_path_factory.mktemp("reported")) as opened:
+        yield opened
+
+
+class Looked(NamedTuple):
+    """A page, where it asked, and what was complained about."""
+
+    page: Page
+    hosts: set[str]
+    complaints: list[str]
+
+
+def looked(context: BrowserContext) -> Looked:
+    seen = Looked(context.new_page(), set(), [])
+    seen.page.set_default_timeout(15_000)
+    context.on("request", lambda request: seen.hosts.add(urlsplit(request.url).netloc))
+    seen.page.on(
+        "console", lambda said: seen.complaints.append(said.text) if said.type in ("error", "warning") else None
+    )
+    seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    return seen
+
+
+@pytest.fixture
+def look(browser: Browser, site: ReportedSite) -> Iterator[Looked]:
+    """A wide, light one. At its end: nothing was asked of another host, nothing was complained about."""
+    context = browser.new_context(viewport=WIDE, color_scheme="light", reduced_motion="reduce")  # type: ignore[arg-type]
+    seen = looked(context)
+    yield seen
+    context.close()
+    assert {urlsplit(site.root).netloc} == seen.hosts
+    assert [] == seen.complaints
+
+
+def address(site: ReportedSite, name: str) -> str:
+    busy = site.up.query("SELECT toString(any(person_id)) FROM actions WHERE user_id = 'u-27640'")[0][0]
+    event = site.up.query("SELECT min(event_id) FROM actions WHERE title = 'Size guide'")[0][0]
+    return {
+        "journey": site.journey,
+        "explained": f"{site.journey}?why={event}",
+        "busy": f"{site.root}/persons/{busy}",
+        "sign-in": f"{site.up.url}/report/sign-in",
+        "empty": f"{site.root}/persons?q=nobody-at-all",
+    }.get(name, f"{site.root}/{name}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["desktop", "phone"])
+def test_every_page_fits_and_is_accessible(
+    browser: Browser, site: ReportedSite, tmp_path: Path, size: dict[str, int], scheme: str
+) -> None:
+    """No sideways scrolling, no request elsewhere, no complaint, nothing serious found by axe-core; a picture is kept."""
+    axe = (installed_node_clients() / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)  # type: ignore[arg-type]
+    seen = looked(context)
+    for name in PAGES:
+        seen.page.goto(address(site, name))
+        seen.page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+        assert (name, 0) == (name, seen.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+        seen.page.evaluate(axe)
+        found: dict[str, Any] = seen.page.evaluate(AXE)
+        wrong = [
+            (v["id"], v["nodes"][0]["html"][:200])
+            for v in found["violations"]
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert (name, []) == (name, wrong)
+    context.close()
+    assert {urlsplit(site.root).netloc} == seen.hosts
+    assert [line for line in seen.complaints if "404" not in line and "403" not in line] == []
+
+
+def test_the_journey_draws_what_the_warehouse_knows(look: Looked, site: ReportedSite) -> None:
+    """A lane a device, a mark an action, a bracket a claim, and nobody's time beside them."""
+    look.page.goto(site.journey)
+    (theirs,) = site.up.query("SELECT count(), uniq(device) FROM journey(person = {p:UUID})", {"p": site.person})
+
+    expect(look.page.get_by_role("heading", name="Mara Lindqvist", level=1)).to_be_visible()
+    expect(look.page.locator(".lane-name")).to_have_count(theirs[1])
+    expect(look.page.locator(".act:not(.nobody)")).to_have_count(theirs[0])
+    expect(look.page.locator(".claim-word")).to_have_text(
+        ["claimed 8 earlier actions", "claimed 10 earlier actions", "claimed 2 earlier actions"]
+    )
+    expect(look.page.locator(".axis .nobody-word", has_text="nobody’s")).to_have_text(["2 nobody’s", "3 nobody’s"])
+    named = look.page.locator(".axis a.backfilled").first
+    expect(named).to_have_accessible_name(
+        __import__("re").compile("iOS · Mobile Safari, page Gravel bikes, backfilled|, backfilled$")
+    )
+    expect(look.page.locator(".axis *")).not_to_have_count(0)
+    assert look.page.locator(".time-scroll .axis *").count() <= 1_500
+
+
+def test_every_action_explains_itself(look: Looked, site: ReportedSite) -> None:
+    """By a click: the rule, the sign-in, and the address to send to somebody; closing gives the focus back."""
+    look.page.goto(site.journey)
+    row = look.page.locator(".act", has_text="Size guide")
+    row.click()
+    panel = look.page.locator("#reason")
+
+    expect(panel.get_by_role("heading")).to_contain_text("Why does this belong to Mara Lindqvist?")
+    expect(panel.locator(".verdict")).to_contain_text("u-20417 signed in on this device 1 d 12 h later")
+    expect(panel.locator(".rung.decides")).to_contain_text("Does the next sign-in explain it?")
+    expect(look.page.locator("#reason-h")).to_be_focused()
+    assert "why=" in look.page.url
+    look.page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    assert "#" + (row.get_attribute("id") or "") == look.page.evaluate(FOCUSED)
+
+
+def test_nobodys_actions_explain_themselves_too(look: Looked, site: ReportedSite) -> None:
+    """Two people use the tablet, and Seamline does not guess."""
+    look.page.goto(site.journey)
+    look.page.locator(".act.nobody", has_text="Help centre").click()
+
+    expect(look.page.locator("#reason-h")).to_have_text("Why does this belong to nobody?")
+    expect(look.page.locator(".rung.decides")).to_contain_text("between the logins of u-11873")
+
+
+def test_the_keyboard_goes_everywhere(look: Looked, site: ReportedSite) -> None:
+    """The axis is one tab stop; the keys do what the list under `?` says."""
+    page = look.page
+    page.goto(site.journey)
+    order = page.evaluate("[...document.querySelectorAll('.axis a[data-t]')].map(m => m.getAttribute('href'))")
+    logins = page.evaluate("[...document.querySelectorAll('.axis a[data-login]')].map(m => m.getAttribute('href'))")
+
+    def pressed(*keys: str) -> Any:
+        for key in keys:
+            page.keyboard.press(key)
+        return page.evaluate(FOCUSED)
+
+    assert 1 == page.locator(".axis a[tabindex='0']").count()
+    page.locator(".axis a[tabindex='0']").focus()
+    assert order[0] == page.evaluate(FOCUSED)
+    assert (order[1], order[2], order[1]) == (pressed("ArrowRight"), pressed("ArrowRight"), pressed("ArrowLeft"))
+    assert (order[-1], order[0]) == (pressed("End"), pressed("Home"))
+    assert (logins[0], logins[1]) == (pressed("l"), pressed("l"))
+    lane = "+document.activeElement.dataset.lane"
+    before = page.evaluate(lane)
+    pressed("ArrowDown")
+    assert before < page.evaluate(lane)
+    pressed("Home")
+    assert "2" == str(page.evaluate("(document.activeElement.dataset.visit)")) if pressed("]") else False
+    assert order[0] == pressed("[")
+    pressed("+")
+    expect(page.locator(".time-scroll")).to_have_attribute("data-level", "1")
+    pressed("0")
+    expect(page.locator(".time-scroll")).to_have_attribute("data-level", "0")
+    pressed("Enter")
+    expect(page.locator("#reason-h")).to_be_focused()
+    assert order[0] == pressed("Escape")
+    pressed("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    pressed("Escape")
+    assert "q" == pressed("/")
+
+
+def test_zooming_keeps_the_action_and_shows_titles(look: Looked, site: ReportedSite) -> None:
+    """Rendered by the server, swapped by the script, and in the address."""
+    look.page.goto(site.journey)
+    look.page.get_by_role("link", name="Zoom in").click()
+    expect(look.page.locator(".time-scroll")).to_have_attribute("data-level", "1")
+    look.page.get_by_role("link", name="Zoom in").click()
+    expect(look.page.locator(".time-scroll")).to_have_attribute("data-level", "2")
+
+    expect(look.page.locator(".axis .title-word", has_text="Gallery")).to_be_attached()
+    assert "zoom=2" in look.page.url
+
+
+def test_filters_hide_what_they_name(look: Looked, site: ReportedSite) -> None:
+    """By attribution and by device."""
+    look.page.goto(site.journey)
+    look.page.get_by_role("button", name="backfilled").click()
+    expect(look.page.locator(".act[data-att=backfilled]:visible")).to_have_count(0)
+    look.page.get_by_label("Device", exact=True).select_option(index=3)
+    expect(look.page.locator(".visit:visible")).to_have_count(1)
+
+
+def test_everything_is_there_without_script(browser: Browser, site: ReportedSite) -> None:
+    """Pages, zoom, explanation, search: links and forms."""
+    context = browser.new_context(viewport=WIDE, java_script_enabled=False)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(f"{site.root}/overview")
+    page.locator("#q").fill("u-20417")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Mara Lindqvist", level=1)).to_be_visible()
+    page.locator(".act", has_text="Size guide").locator(".why").click()
+    expect(page.locator(".verdict")).to_contain_text("Backfilled")
+    page.get_by_role("link", name="Zoom in").click()
+    expect(page.locator(".time-scroll")).to_have_attribute("data-level", "1")
+    page.get_by_role("link", name="Close the explanation").click()
+    expect(page.locator(".verdict")).to_have_count(0)
+    context.close()
+
+
+def test_hits_appear_while_somebody_looks(look: Looked, site: ReportedSite) -> None:
+    """Within seconds, with a link to the action; Pause stops them."""
+    look.page.goto(f"{site.root}/overview")
+    device = f"live-{time.time_ns()}"
+    site.send([{"type": "page", "title": "Seen live", "anonymous_id": device, "url": "https://shop.velo.example/live"}])
+    fresh = look.page.locator(".feed li", has_text="Seen live")
+    expect(fresh).to_have_count(1, timeout=20_000)
+    look.page.get_by_role("button", name="Pause").click()
+    expect(look.page.get_by_role("button", name="Go on")).to_have_attribute("aria-pressed", "true")
+    fresh.get_by_role("link").click()
+    expect(look.page.locator(".act:target")).to_contain_text("Seen live")
+
+
+def test_a_wrong_segment_says_where(look: Looked, site: ReportedSite) -> None:
+    """Under the field, with a caret at the place; the other pages go on with everybody."""
+    look.page.goto(f"{site.root}/segments?a=devices+%3E%3D+many")
+
+    expect(look.page.get_by_role("alert")).to_contain_text("^")
+    look.page.goto(f"{site.root}/segments?a=devices+%3E%3D+2&b=devices+%3D+1")
+    expect(look.page.locator(".vs tbody tr")).not_to_have_count(0)
+
+
+def test_a_page_can_be_printed(look: Looked, site: ReportedSite) -> None:
+    """The list and the axis stay, the controls go."""
+    look.page.emulate_media(media="print")
+    look.page.goto(site.journey)
+
+    expect(look.page.locator(".time-scroll .axis")).to_be_visible()
+    expect(look.page.locator(".top")).to_be_hidden()
+
+
+def test_times_are_the_viewers(browser: Browser, site: ReportedSite) -> None:
+    """The script notes the zone once; `datetime` stays UTC."""
+    context = browser.new_context(viewport=WIDE, timezone_id="Asia/Tokyo")  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(site.journey)
+    expect(page.locator(".foot")).to_contain_text("Times in Asia/Tokyo")
+    first = page.locator(".act time").first
+    shown, stored = first.text_content() or "", first.get_attribute("datetime") or ""
+    assert (int(stored[11:13]) + 9) % 24 == int(shown[:2])
+    context.close()
