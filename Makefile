@@ -47,8 +47,9 @@ bench-aliases: setup ## one workspace of ten million aliases: rate, memory, relo
 schemas: setup ## regenerate schemas/*.schema.json from pipeline/model.py
 	@$(BIN)/python -m pipeline.schema schemas
 
-lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
+lock: ## resolve requirements.lock, and the image's part of it, anew from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q -o requirements.lock
+	@echo 'chdb ; python_version < "3"' | uv pip compile pyproject.toml -c requirements.lock --override - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q -o deploy/image.lock
 
 clean: ## remove what setup, tests and runs made
 	@rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis seamline-data
