@@ -1,5 +1,6 @@
 """The report page in a real browser: every page, wide and narrow, light and dark, by keyboard, and without script."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ from tests.clients.trackers import installed_node_clients
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+expect.set_options(timeout=30_000)  # a machine that does other things too
 PAGES = ("overview", "persons", "visits", "segments", "journey", "explained", "busy", "sign-in", "empty")
-AXE = (
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+AXE = "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})"
     "(() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}))()"
 )
 FOCUSED = "document.activeElement.getAttribute('href') ?? document.activeElement.id"
@@ -39,7 +42,7 @@ class Looked(NamedTuple):
 
 def looked(context: BrowserContext) -> Looked:
     seen = Looked(context.new_page(), set(), [])
-    seen.page.set_default_timeout(15_000)
+    seen.page.set_default_timeout(30_000)
     context.on("request", lambda request: seen.hosts.add(urlsplit(request.url).netloc))
     seen.page.on(
         "console", lambda said: seen.complaints.append(said.text) if said.type in ("error", "warning") else None
@@ -76,7 +79,7 @@ def address(site: ReportedSite, name: str) -> str:
 def test_every_page_fits_and_is_accessible(
     browser: Browser, site: ReportedSite, tmp_path: Path, size: dict[str, int], scheme: str
 ) -> None:
-    """No sideways scrolling, no request elsewhere, no complaint, nothing serious found by axe-core; a picture is kept."""
+    """No sideways scrolling, no request elsewhere, no complaint, nothing serious found by axe-core."""
     axe = (installed_node_clients() / "node_modules" / "axe-core" / "axe.min.js").read_text()
     context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)  # type: ignore[arg-type]
     seen = looked(context)
@@ -85,7 +88,7 @@ def test_every_page_fits_and_is_accessible(
         seen.page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
         assert (name, 0) == (name, seen.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
         seen.page.evaluate(axe)
-        found: dict[str, Any] = seen.page.evaluate(AXE)
+        found: dict[str, Any] = seen.page.evaluate(AXE, AXE_RULES)
         wrong = [
             (v["id"], v["nodes"][0]["html"][:200])
             for v in found["violations"]
@@ -110,9 +113,7 @@ def test_the_journey_draws_what_the_warehouse_knows(look: Looked, site: Reported
     )
     expect(look.page.locator(".axis .nobody-word", has_text="nobody’s")).to_have_text(["2 nobody’s", "3 nobody’s"])
     named = look.page.locator(".axis a.backfilled").first
-    expect(named).to_have_accessible_name(
-        __import__("re").compile("iOS · Mobile Safari, page Gravel bikes, backfilled|, backfilled$")
-    )
+    expect(named).to_have_accessible_name(re.compile("iOS · Mobile Safari, page Gravel bikes, backfilled$"))
     expect(look.page.locator(".axis *")).not_to_have_count(0)
     assert look.page.locator(".time-scroll .axis *").count() <= 1_500
 
@@ -124,7 +125,7 @@ def test_every_action_explains_itself(look: Looked, site: ReportedSite) -> None:
     row.click()
     panel = look.page.locator("#reason")
 
-    expect(panel.get_by_role("heading")).to_contain_text("Why does this belong to Mara Lindqvist?")
+    expect(panel.get_by_role("heading", level=2)).to_contain_text("Why does this belong to Mara Lindqvist?")
     expect(panel.locator(".verdict")).to_contain_text("u-20417 signed in on this device 1 d 12 h later")
     expect(panel.locator(".rung.decides")).to_contain_text("Does the next sign-in explain it?")
     expect(look.page.locator("#reason-h")).to_be_focused()
@@ -166,7 +167,8 @@ def test_the_keyboard_goes_everywhere(look: Looked, site: ReportedSite) -> None:
     pressed("ArrowDown")
     assert before < page.evaluate(lane)
     pressed("Home")
-    assert "2" == str(page.evaluate("(document.activeElement.dataset.visit)")) if pressed("]") else False
+    pressed("]")
+    assert "2" == page.evaluate("document.activeElement.dataset.visit")
     assert order[0] == pressed("[")
     pressed("+")
     expect(page.locator(".time-scroll")).to_have_attribute("data-level", "1")

@@ -8,10 +8,10 @@ from msgspec import Struct
 from pipeline.report.web.devices import Device, device, icon
 from pipeline.report.web.moments import Clock, count
 from pipeline.report.web.money import sums
-from pipeline.report.web.pages.journey_data import Told, explained, told
+from pipeline.report.web.pages.journey_data import Told, explained, title_of, told
 from pipeline.report.web.pages.journey_list import listed
 from pipeline.report.web.pages.page import Asked, Page
-from pipeline.report.web.plot.acts import ATTRIBUTIONS, Act
+from pipeline.report.web.plot.acts import ATTRIBUTIONS, anchor
 from pipeline.report.web.plot.dense import Dense, dense
 from pipeline.report.web.plot.lanes import Lanes, lanes
 from pipeline.report.web.plot.picture import STEPS, WIDTH_PX, picture
@@ -60,19 +60,22 @@ def _who(data: Told) -> dict[str, Any]:
 
 
 def _why(asked: Asked, data: Told) -> dict[str, Any]:
-    """The explanation that was asked for, and the action it is about."""
+    """The explanation that was asked for, and the place of the action it is about."""
     event_id = asked.query.get("why", "")
-    if not event_id:
-        return {"reason": None, "picked": "", "picked_act": None, "why_missing": False}
+    if not event_id or asked.query.get("part") == "axis":
+        return {"reason": None, "picked": _picked(data, event_id), "picked_title": "", "why_missing": False}
     found = explained(asked, data, event_id)
-    act = _act(data, event_id, found.device if found else "")
-    reason = reason_of(found, asked.clock) if found else None
-    return {"reason": reason, "picked": act.anchor if act else "", "picked_act": act, "why_missing": found is None}
+    return {
+        "reason": reason_of(found, asked.clock) if found else None,
+        "picked": anchor(found.device, event_id, found.ts) if found else "",
+        "picked_title": title_of(asked, found.device, event_id) if found else "",
+        "why_missing": found is None,
+    }
 
 
-def _act(data: Told, event_id: str, device: str) -> Act | None:
+def _picked(data: Told, event_id: str) -> str:
     acts = (act for visit in data.visits for act in visit.acts)
-    return next((act for act in acts if act.event_id == event_id and device in ("", act.device)), None)
+    return next((act.anchor for act in acts if act.event_id == event_id), "")
 
 
 def _axis(asked: Asked, data: Told, picked: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pipeline.report.asking import Row
 from pipeline.report.web.pages.page import Asked, WrongAddress
 from pipeline.report.web.plot.acts import Act, Visit, act, visits
 from pipeline.report.web.plot.dense import Day
-from pipeline.times import iso, ms_of
+from pipeline.times import iso
 from pipeline.warehouse.texts import sql_text
 
 LIST_ACTIONS = 200
@@ -51,25 +51,29 @@ class Told(Struct, frozen=True):
 
 
 def told(asked: Asked, person_text: str) -> Told | None:
-    """None: nobody with this ID was ever seen in this workspace."""
+    """None: nobody with this ID was ever seen in this workspace. Of a part of the page only what it shows is asked."""
+    part = asked.query.get("part", "")
     person = _canonical(asked, person_text)
     devices = asked.rows("person_devices", person=person)
     known = asked.rows("known", persons=[person])
     if not devices or not known:
         return None
+    if part == "why":
+        return Told(person, known[0], devices, [], [], [], {}, [], [], "", False)
     many = sum(row["actions"] for row in devices) > AXIS_ACTIONS_MAX - 50
     many = many or sum(row["visits"] for row in devices) > AXIS_VISITS_MAX
     theirs, cursor = _theirs(asked, person, many)
     names = [row["device"] for row in devices if row["device"].startswith("d:")]
     nobodys = _nobodys(asked, person, names, theirs)
-    users = asked.rows("person_users", person=person)
+    whole = part != "axis"
+    users = asked.rows("person_users", person=person) if whole else []
     return Told(
         person=person,
         known=known[0],
         devices=devices,
         users=users,
-        goals=asked.rows("person_goals", person=person),
-        traits=asked.rows("person_traits", person=person),
+        goals=asked.rows("person_goals", person=person) if whole else [],
+        traits=asked.rows("person_traits", person=person) if whole else [],
         shared=_shared(asked, names, [row["user_id"] for row in users]),
         visits=visits([*theirs, *nobodys[:_NOBODYS_MAX]]),
         days=_days(asked, person) if many else [],
@@ -159,6 +163,7 @@ def explained(asked: Asked, data: Told, event_id: str) -> Explanation | None:
     return None
 
 
-def near_now(asked: Asked, data: Told) -> int:
-    """Milliseconds until nobody can claim the newest action any more; less than 0: it is over."""
-    return ms_of(data.known["last_seen"]) + asked.policy.numbers.lookback_ms - asked.clock.now_ms
+def title_of(asked: Asked, device: str, event_id: str) -> str:
+    """What an action is called, as in the list."""
+    rows = asked.sql_rows(sql_text("page/title"), device=device, event_id=event_id)
+    return next((rows[0][name] for name in ("name", "title", "url", "type") if rows[0][name]), "") if rows else ""

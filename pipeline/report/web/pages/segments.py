@@ -89,11 +89,10 @@ def _measures(sides: list[Row]) -> list[Measure]:
     made = [_mean(name, (a[name.lower()], a["persons"]), (b[name.lower()], b["persons"])) for name in _MEANS]
     made = [_share(name, about, (a[part], a[of]), (b[part], b[of])) for name, about, part, of in shares] + made
     if a["waited_ms"] is not None and b["waited_ms"] is not None:
-        most = max(a["waited_ms"], b["waited_ms"], 1)
-        made.append(
-            Measure("Signed in after", "first action to first sign-in, typical", length(a["waited_ms"]),
-                    length(b["waited_ms"]), "", "", _dots(a["waited_ms"], 0, 0, most), _dots(b["waited_ms"], 0, 0, most), "")
-        )  # fmt: skip
+        waited = (a["waited_ms"], b["waited_ms"])
+        dots = [_dots(one, 0, 0, max(*waited, 1)) for one in waited]
+        words = (length(waited[0]), length(waited[1]))
+        made.append(Measure("Signed in after", "first action to first sign-in", *words, "", "", dots[0], dots[1], ""))
     return made
 
 
