@@ -14,7 +14,7 @@ from pipeline.limits import MIB, QUERY_ROWS_MAX, QUERY_SECONDS_MAX
 from pipeline.warehouse import epochs
 from pipeline.warehouse.address import parse
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
-from pipeline.warehouse.guard import refusal
+from pipeline.warehouse.guard import Verdicts, refusal
 from pipeline.warehouse.handles import Handles, Settings
 from pipeline.warehouse.texts import sql_text
 
@@ -73,6 +73,7 @@ class Warehouse:
     def __init__(self, handles: Handles) -> None:
         self._handles = handles
         self._table_functions: frozenset[str] = frozenset()
+        self._verdicts = Verdicts()
 
     def insert_rows(self, table: str, ndjson: bytes) -> None:
         """Store newline-delimited JSON objects; the same rows again change nothing.
@@ -192,19 +193,19 @@ class Warehouse:
         sql = sql.strip().rstrip(";")
         with self._handles.lend(settings) as client:
             if "readonly" in settings:
-                self._refuse_escapes(sql, client)
+                why = self._verdicts.of(sql, lambda: self._judged(sql, client))
+                if why:
+                    raise WarehouseRefused(why, "NOT_ALLOWED")
             return client.raw_query(sql, dict(params or {}), fmt=fmt)
 
-    def _refuse_escapes(self, sql: str, client: Any) -> None:
+    def _judged(self, sql: str, client: Any) -> str:
         if not self._table_functions:
             names = client.raw_query(
                 "SELECT arrayStringConcat(groupArray(name), ' ') FROM system.table_functions", fmt="TSVRaw"
             )
             self._table_functions = frozenset(names.decode().split())
         printed = client.raw_query("SELECT formatQuery({sql:String})", {"sql": sql}, fmt="TSVRaw").decode()
-        why = refusal(printed, self._table_functions)
-        if why:
-            raise WarehouseRefused(why, "NOT_ALLOWED")
+        return refusal(printed, self._table_functions)
 
 
 def open_warehouse(url: str, *, password: str = "") -> Warehouse:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.warehouse.guard import refusal
+from pipeline.warehouse.guard import REMEMBERED_CHARS_MAX, REMEMBERED_MAX, Verdicts, refusal
 
 OUTSIDE = frozenset({"file", "url", "numbers", "remote", "view"})
 
@@ -39,3 +39,34 @@ def test_questions_about_actions_pass(printed: str) -> None:
 def test_what_reaches_outside_is_named(printed: str, why: str) -> None:
     """The reader learns what it was."""
     assert why in refusal(printed, OUTSIDE)
+
+
+def test_a_text_is_judged_once() -> None:
+    """Refused or not, and each on its own; one that could not be judged is judged again."""
+    verdicts, judged = Verdicts(), []
+
+    def judge(why: str) -> str:
+        judged.append(why)
+        return why
+
+    for _ in range(2):
+        assert verdicts.of("SELECT 1", lambda: judge("")) == ""
+        assert verdicts.of("SELECT file('x')", lambda: judge("file()")) == "file()"
+    assert judged == ["", "file()"]
+    with pytest.raises(ZeroDivisionError):
+        verdicts.of("SELECT 2", lambda: str(1 // 0))
+    assert verdicts.of("SELECT 2", lambda: judge("no")) == "no"
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """The oldest texts go, and one that is too long never stays."""
+    verdicts, judged = Verdicts(), []
+
+    def ask(sql: str) -> None:
+        verdicts.of(sql, lambda: judged.append(sql) or "")  # type: ignore[func-returns-value]
+
+    long = "x" * (REMEMBERED_CHARS_MAX + 1)
+    for sql in (*map(str, range(REMEMBERED_MAX)), "0", "one more", "0", "1", long, long):
+        ask(sql)
+
+    assert judged == [*map(str, range(REMEMBERED_MAX)), "one more", "1", long, long]
