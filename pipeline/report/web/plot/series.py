@@ -90,7 +90,11 @@ def stacked(rows: Sequence[tuple[date, Sequence[int]]], width: float, height: fl
                 bars.append(Bar(attribution, x, round(y, 1), round(step * 0.8, 1), round(max(tall - 1.2, 0.6), 1)))
     grid = tuple((round(floor - share * (floor - top), 1), compact(most * share)) for share in (0, 0.25, 0.5, 0.75, 1))
     every = max(ceil(len(rows) * 64 / (width - left)), 1, 7 if len(rows) > 14 else 1)
-    ticks = [(round(left + n * step, 1), short_day(rows[n][0])) for n in range(0, len(rows) - 3, every)]
+    ticks = [
+        (round(left + n * step, 1), short_day(rows[n][0]))
+        for n in range(0, len(rows), every)
+        if left + n * step < width - 124
+    ]
     return Days(tuple(bars), grid, tuple(ticks), width, height)
 
 
