@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test fuzz lint format bench bench-aliases schemas lock clean
+.PHONY: help setup run up test fuzz lint format bench bench-aliases bench-report schemas lock clean
 
 help: ## this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -43,6 +43,12 @@ bench: setup ## first figures: ingest, stitch, sink, and `seamline up` end to en
 
 bench-aliases: setup ## one workspace of ten million aliases: rate, memory, reload, price of a report (a quarter of an hour)
 	@$(BIN)/python -m tests.benchmarks.aliases
+
+bench-report: setup ## what each report takes over a hundred million actions (an hour, and 10 GiB of disk; SEAMLINE_BENCH_ACTIONS for fewer)
+	@$(BIN)/python -m tests.benchmarks.report $(ARGS)
+
+release-check: setup ## build wheel and sdist, install the wheel where nothing else is, run it there, write the SBOM
+	@$(BIN)/python -m tests.release.check $(ARGS)
 
 schemas: setup ## regenerate schemas/*.schema.json from pipeline/model.py
 	@$(BIN)/python -m pipeline.schema schemas
