@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test fuzz lint format bench bench-aliases bench-report schemas lock clean
+.PHONY: help setup run up test fuzz lint format bench bench-aliases bench-report release-check schemas lock clean
 
 help: ## this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
