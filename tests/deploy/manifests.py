@@ -1,0 +1,55 @@
+"""The manifests as a cluster would get them: rendered, with keys made up for the occasion; it must not judge them."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.deploy.kubectl import ROOT
+
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+OVERLAYS = sorted(folder.name for folder in (KUBERNETES / "overlays").iterdir())
+WORKLOADS = {"Deployment", "StatefulSet", "Job", "CronJob"}
+Manifest = dict[str, Any]
+
+
+def render(program: Path, overlay: str, folder: Path, change: str = "") -> list[Manifest]:
+    """Every resource of an overlay, from a copy in `folder`, whose overlays have the secret files they ask for."""
+    copy = folder / "kubernetes"
+    if not copy.exists():
+        shutil.copytree(KUBERNETES, copy)
+    secrets = copy / "overlays" / overlay / "secrets"
+    for name in ("clickhouse-password", "erasure-key", "report-tokens"):
+        (secrets / name).write_text("5e" * 32 + "\n")
+    shutil.copyfile(ROOT / "deploy" / "sites.example.yaml", secrets / "sites.yaml")
+    command = [str(program), "kustomize", str(copy / "overlays" / overlay)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # warnings: a field that a next version will not know
+    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+
+
+def name_of(manifest: Manifest) -> str:
+    """`Kind/name`."""
+    return f"{manifest['kind']}/{manifest['metadata']['name']}"
+
+
+def pod_template(workload: Manifest) -> Manifest:
+    """What the pods of a workload are made from."""
+    spec = workload["spec"]
+    template: Manifest = spec["jobTemplate"]["spec"]["template"] if workload["kind"] == "CronJob" else spec["template"]
+    return template
+
+
+def workloads(manifests: list[Manifest]) -> Iterator[Manifest]:
+    """Those of our own; Kafka's and ClickHouse's pods are made by their operators."""
+    return (manifest for manifest in manifests if manifest["kind"] in WORKLOADS)
+
+
+def only(manifests: list[Manifest], name: str) -> Manifest:
+    """The one of this `Kind/name`."""
+    (found,) = [manifest for manifest in manifests if name_of(manifest) == name]
+    return found
