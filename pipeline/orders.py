@@ -14,6 +14,7 @@ from pipeline.log.port import ALIASES, DEAD_LETTERS, STITCHED, Append, Log, LogU
 from pipeline.model import ALIAS_SCHEMA, Alias, Mark
 from pipeline.privacy.forget import Holder, Request, forget
 from pipeline.privacy.keys import NoKey, erasure_key
+from pipeline.report.saved import Saved
 from pipeline.restitching import NotYet, Restitched, restitch_in_cluster
 from pipeline.settings import Settings
 from pipeline.sink.sink import ALIAS_GROUP, DEAD_GROUP
@@ -49,7 +50,12 @@ def orders(log: Log, holder: Holder, restitch: Callable[[], Awaitable[Restitched
         async with one_at_a_time:
             return dict(msgspec.to_builtins(await restitch()))
 
-    return {"alias": alias, "forget": forget_one, "restitch": restitch_all}
+    async def segment(arguments: Any) -> dict[str, Any]:
+        row = msgspec.json.encode(msgspec.convert(arguments, Saved))
+        await asyncio.to_thread(holder.warehouse.insert_rows, "segments", row)
+        return {}
+
+    return {"alias": alias, "forget": forget_one, "restitch": restitch_all, "segment": segment}
 
 
 async def append(log: Log, statement: Alias) -> None:
@@ -95,6 +101,23 @@ def restitch_all(settings: Settings) -> Mapping[str, Any]:
         return await restitch_in_cluster(warehouse, policy, partial(_cross, log))
 
     return dict(msgspec.to_builtins(_in_cluster(settings, work)))
+
+
+def keep_segment(settings: Settings, named: Saved) -> None:
+    """Have a segment and its name stored. Raises OrderRefused."""
+    if settings.warehouse.url.startswith("chdb:"):
+        _tell(settings, "segment", named)
+        return
+    from pipeline.warehouse.client import open_warehouse
+    from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
+
+    warehouse = open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
+    try:
+        warehouse.insert_rows("segments", msgspec.json.encode(named))
+    except (WarehouseRefused, WarehouseUnavailable) as error:
+        raise OrderRefused(str(error)) from error
+    finally:
+        warehouse.close()
 
 
 async def _cross(log: Log, mark: Mark) -> list[Mark]:

@@ -68,17 +68,19 @@ def rows(ask: "Ask", name: str, values: Mapping[str, Any], segment: str, steps: 
     from pipeline.report.segments.compile import compiled_step
 
     conditions = [_condition("--step", step, compiled_step(step, number)) for number, step in enumerate(steps)]
-    found = asking.rows(ask, name, values, condition(segment), conditions)
+    found = asking.rows(ask, name, values, condition(ask, values["workspace"], segment), conditions)
     if isinstance(found, Problem):
         raise Refused(str(found))
     return found
 
 
-def condition(segment: str) -> "Condition":
-    """Of a segment; Refused with the place and what was expected there."""
+def condition(ask: "Ask", workspace: str, segment: str) -> "Condition":
+    """Of a segment or its name; Refused with the place and what was expected there."""
+    from pipeline.report.saved import meant
     from pipeline.report.segments.compile import compiled
 
-    return _condition("segment", segment, compiled(segment))
+    text = meant(ask, workspace, segment)
+    return _condition("segment", segment, compiled(text) if isinstance(text, str) else text)
 
 
 def _condition(field: str, text: str, found: Any) -> "Condition":

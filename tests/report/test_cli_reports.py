@@ -191,3 +191,41 @@ def test_colours_and_progress_are_for_terminals(run: Run, monkeypatch: pytest.Mo
     assert run("persons --workspace shop")[1].startswith("\x1b[1muser_ids")
     assert "\x1b" not in run("persons --workspace shop --json")[1]
     assert "1 persons" in run("segment signed_in --export ndjson --workspace shop")[2]
+
+
+def test_a_segment_with_a_name_is_taken_wherever_one_is(run: Run) -> None:
+    """Saved, listed, used, said anew, taken away; another workspace has names of its own."""
+    listed = '{"name": "@many", "segment": "devices >= 2"}\n'
+    assert (0, listed, "") == run("segments --save many 'devices >= 2' --workspace shop --json")
+    assert (0, listed, "") == run("segments --workspace shop --json")
+    assert (0, "", "") == run("segments --workspace other --json")
+
+    by_name, by_words = (run(f"overview --segment '{s}' --workspace shop --json")[1] for s in ("@many", "devices >= 2"))
+    assert by_words == by_name
+    assert (
+        run("segment 'not signed_in' --export csv --workspace shop")[1]
+        != run("segment @many --export csv --workspace shop")[1]
+    )
+    assert (2, "", "segment: @few\n         ^ expected a name that was saved in shop: @many\n") == run(
+        "overview --segment @few --workspace shop"
+    )
+
+    run("segments --save many 'devices >= 3' --workspace shop")
+    assert '"persons": 0' in run("overview --segment @many --workspace shop --json")[1]
+    assert (0, "", "") == run("segments --drop many --workspace shop --json")
+    assert 2 == run("overview --segment @many --workspace shop")[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "errors"),
+    [
+        ("--save Many signed_in", "expected a name of 1 to 64 small letters, digits, - and _, got 'Many'"),
+        ("--save many 'devices two'", "devices takes"),
+        ("--drop nobody", "no segment is called @nobody in shop"),
+    ],
+)
+def test_what_cannot_be_saved_is_said(run: Run, words: str, errors: str) -> None:
+    """A name that is none, a segment that is none, a name that nobody gave."""
+    code, _, said = run(f"segments {words} --workspace shop")
+
+    assert (2, True) == (code, errors in said)

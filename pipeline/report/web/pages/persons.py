@@ -7,7 +7,7 @@ from uuid import UUID
 from pipeline.report.parameters import SORTS
 from pipeline.report.web.devices import icon
 from pipeline.report.web.pages.page import Asked, Page, Period, period
-from pipeline.report.web.pages.segmented import segment_of
+from pipeline.report.web.pages.segmented import segment_of, with_saved
 from pipeline.report.web.plot.acts import ATTRIBUTIONS
 from pipeline.report.web.who import who
 from pipeline.times import ms_of
@@ -27,7 +27,7 @@ def persons_page(asked: Asked) -> Page:
     """Who was there in the period, fifty at a time."""
     span = period(asked)
     said = asked.query.get("segment", "")
-    segment, fault = segment_of(said)
+    segment, fault = segment_of(asked, said)
     search = asked.query.get("q", "").strip()
     sort = asked.query.get("sort", "last")
     given = {"search": search, "sort": sort if sort in SORTS else "last", "limit": PAGE_ROWS + 1, **_cursor(asked)}
@@ -41,7 +41,7 @@ def persons_page(asked: Asked) -> Page:
         {
             "asked": asked, "title": "Persons", "page": "persons", "period": span, "search": search,
             "sort": given["sort"],
-            "segment": said, "fault": fault, "chips": CHIPS, "rows": _shown(asked, span, rows),
+            "segment": said, "fault": fault, "chips": with_saved(asked, CHIPS), "rows": _shown(asked, span, rows),
             "next": f"{rows[-1]['rank']!r}~{rows[-1]['person_id']}" if more else "",
         },
     )  # fmt: skip

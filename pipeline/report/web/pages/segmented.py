@@ -2,9 +2,11 @@
 
 from msgspec import Struct
 
+from pipeline.report.saved import MARK, meant, saved
 from pipeline.report.segments.compile import compiled
 from pipeline.report.segments.condition import EVERYBODY, Condition
 from pipeline.report.segments.tokens import Fault
+from pipeline.report.web.pages.page import Asked
 
 
 class Wrong(Struct, frozen=True):
@@ -15,10 +17,16 @@ class Wrong(Struct, frozen=True):
     caret: str
 
 
-def segment_of(text: str) -> tuple[Condition, Wrong | None]:
+def segment_of(asked: Asked, text: str) -> tuple[Condition, Wrong | None]:
     """Everybody, where it is none: then the page says why beside the field."""
-    found = compiled(text)
+    words = meant(asked.ask, asked.workspace, text)
+    found = compiled(words) if isinstance(words, str) else words
     if isinstance(found, Fault):
         line = text.replace("\n", " ")
         return EVERYBODY, Wrong(str(found), line, " " * min(found.at, len(line)) + "^")
     return found, None
+
+
+def with_saved(asked: Asked, chips: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The chips of a page (words, segment), and one for each segment of the workspace that has a name."""
+    return (*chips, *((MARK + name, MARK + name) for name in saved(asked.ask, asked.workspace)))

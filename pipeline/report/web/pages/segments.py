@@ -49,7 +49,7 @@ def segments_page(asked: Asked) -> Page:
     """What differs between A and B."""
     span = period(asked)
     texts = (asked.query.get("a", _A), asked.query.get("b", _B))
-    (a, wrong_a), (b, wrong_b) = segment_of(texts[0]), segment_of(texts[1])
+    (a, wrong_a), (b, wrong_b) = segment_of(asked, texts[0]), segment_of(asked, texts[1])
     sides = [_side(asked, span, one) for one in (a, b)] if not (wrong_a or wrong_b) else []
     everybody = asked.rows("overview", **span.parameters)[0]["persons"] if sides else 0
     return Page(
@@ -152,7 +152,7 @@ def _pages(asked: Asked, span: Period, a: Condition, b: Condition, sides: list[R
 def audience_file(asked: Asked) -> Page:
     """Everybody in a segment, as CSV."""
     span = period(asked)
-    segment, wrong = segment_of(asked.query.get("segment", ""))
+    segment, wrong = segment_of(asked, asked.query.get("segment", ""))
     if wrong:
         raise WrongAddress(f"segment: {wrong.said}")
     lines: list[str] = [csv_head(_COLUMNS)]

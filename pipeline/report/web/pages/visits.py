@@ -7,7 +7,7 @@ from pipeline.report.asking import Row
 from pipeline.report.web.devices import device
 from pipeline.report.web.moments import length, long_day
 from pipeline.report.web.pages.page import Asked, Page, period
-from pipeline.report.web.pages.segmented import segment_of
+from pipeline.report.web.pages.segmented import segment_of, with_saved
 from pipeline.report.web.who import who
 from pipeline.times import ms_of
 
@@ -26,7 +26,7 @@ def visits_page(asked: Asked) -> Page:
     """Fifty at a time."""
     span = period(asked)
     said = asked.query.get("segment", "")
-    segment, fault = segment_of(said)
+    segment, fault = segment_of(asked, said)
     found = asked.rows("visits", segment, **span.parameters, limit=PAGE_ROWS + 1, **_cursor(asked))
     rows, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
     total = sum(row["visits"] for row in asked.rows("visit_days", segment, **span.parameters))
@@ -35,7 +35,7 @@ def visits_page(asked: Asked) -> Page:
         "visits.html",
         {
             "asked": asked, "title": "Visits", "page": "visits", "period": span, "segment": said, "fault": fault,
-            "chips": CHIPS, "days": _by_day(asked, rows), "total": total,
+            "chips": with_saved(asked, CHIPS), "days": _by_day(asked, rows), "total": total,
             "next": f"{last['started_at']}~{last['person_id']}~{last['device']}" if more and last else "",
         },
     )  # fmt: skip
