@@ -23,7 +23,7 @@ QUERY_MEMORY_BYTES_MAX = 2048 * MIB  # of one report: inside `seamline up` the e
 OWN_BYTES_MAX = 256 * MIB  # of an answer to ourselves: all that was said about whom a flush of statements connects
 TABLES = frozenset(
     {"action_log", "aliases_staged", "links_staged", "person_merges", "dead_letters", "log_epochs", "migrations"}
-    | {"suppressions", "erasing_users", "erasing_letters"}
+    | {"suppressions", "erasing_users", "erasing_letters", "segments"}
 )
 
 _TIMES = {"session_timezone": "UTC", "date_time_input_format": "best_effort", "date_time_output_format": "iso"}
