@@ -1,15 +1,15 @@
-"""Ends once a left-over spool is in the log: runs `seamline ingest` on it and asks until nothing waits; it opens no spool.
+"""Runs `seamline ingest` on a left-over spool until all of it is in the log; it must not open the spool itself.
 
 0: nothing waits any more. Anything else: ingest ended by itself, and a next try may help.
 """
 
+import os
 import re
 import subprocess
 import sys
 import time
 import urllib.request
 
-METRICS = "http://127.0.0.1:{port}/metrics"
 _WAITS = re.compile(rb"^seamline_ingest_spool_records ([0-9.e+]+)$", re.M)
 _LOOK_AGAIN_S = 1.0
 _ASK_S_MAX = 5.0
@@ -19,7 +19,7 @@ _STOP_S_MAX = 30.0
 def waiting(port: int) -> float | None:
     """Records on disk that the log does not have; None while nobody answers."""
     try:
-        with urllib.request.urlopen(METRICS.format(port=port), timeout=_ASK_S_MAX) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=_ASK_S_MAX) as reply:
             found = _WAITS.search(reply.read())
     except OSError:
         return None
@@ -38,4 +38,4 @@ def drain(command: list[str], port: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(drain([*(sys.argv[1:] or ["seamline", "ingest"])], 8080))
+    sys.exit(drain([*(sys.argv[1:] or ["seamline", "ingest"])], int(os.environ["SEAMLINE_PORT"])))
