@@ -64,8 +64,7 @@ def question(
 def _put_together(report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition]) -> Question:
     """All SQL comes from files and the compiler's constants; whatever was said stands in the parameters."""
     sql = sql_text(f"reports/{report.name}").replace("$rank", _RANKS[asked.get("sort", SORTS[0])])
-    sql = sql.replace("$counted", sql_text("reports/counted").rstrip())
-    sql = sql.replace("$narrow", sql_text("reports/narrow").rstrip()).replace("$segment", segment.sql)
+    sql = sql.replace("$counted", sql_text("reports/counted").rstrip()).replace("$segment", segment.sql)
     sql = sql.replace("$theirs", sql_text("reports/theirs").rstrip())
     sql = sql.replace("$steps", f"[{', '.join(step.sql for step in steps)}]")
     parameters = dict(asked)

@@ -27,16 +27,8 @@ _DEVICE = "(workspace, device) IN (SELECT workspace, device FROM erasing_devices
 # Older versions of a row may have been somebody else's: all go by key. Where only an older one was hers, that goes.
 _ROW = "(workspace, device, day, event_id) IN (SELECT workspace, device, day, event_id FROM erasing_rows)"
 _EVENT = "(workspace, device, event_id) IN (SELECT workspace, device, event_id FROM erasing_rows)"
-_DEVICE_KEY = "(workspace, device_key) IN (SELECT workspace, cityHash64(device) FROM erasing_devices)"
-_ROW_KEY = (
-    "(workspace, day, device_key, event_key) IN "
-    "(SELECT workspace, day, cityHash64(device), cityHash64(event_id) FROM erasing_rows)"
-)
 CONDITIONS: Mapping[str, str] = {
     "action_log": f"{_DEVICE} OR {_ROW} OR {_PERSON}",
-    "action_facts": f"{_DEVICE_KEY} OR {_ROW_KEY} OR {_PERSON}",
-    "trait_values": f"{_DEVICE} OR {_ROW} OR {_PERSON}",
-    "user_names": _USER,
     "identity_facts": f"{_DEVICE} OR {_USER}",
     "identity_links": f"{_DEVICE} OR {_PERSON} OR {_EVENT}",
     "person_devices": f"{_DEVICE} OR {_PERSON}",

@@ -131,25 +131,3 @@ def test_facts_are_a_set_of_logins_and_logouts(warehouse: Warehouse) -> None:
         ["in", at(1), "bob", True, False, at(5), 8],
         ["out", at(2), "", False, True, at(2), 1],
     ]
-
-
-def test_facts_are_the_actions_in_figures(warehouse: Warehouse) -> None:
-    """Whatever replaced a row replaced it there: the same persons on the same days, and no login of the forgotten."""
-    rows = [
-        action("a", 0), action("a", 0, person_id=ALICE, attribution="backfilled", version=5), action("a", 0, version=3),
-        action("b", 5, user="alice", revenue=2.5, currency="EUR", name="Order"),
-        action("c", 6, device="laptop", bot=True),
-        action("d", 7, user="erased:1"), action("long-event-ID", 8),
-    ]  # fmt: skip
-    for row in rows:
-        warehouse.insert_rows("action_log", ndjson(row))
-    columns = "workspace, day, ts, person_id, attribution, device_type, name, revenue, currency, bot"
-    keys = "cityHash64(device), cityHash64(event_id)"
-
-    actions = warehouse.query(f"SELECT {columns}, {keys} FROM actions ORDER BY ALL").rows
-    facts = warehouse.query(f"SELECT {columns}, device_key, event_key FROM facts ORDER BY ALL").rows
-    heads = warehouse.query("SELECT DISTINCT event_head FROM facts ORDER BY ts").rows
-
-    assert facts == actions
-    assert len(facts) == 4
-    assert heads == [[int.from_bytes(text.ljust(8, b"\0"))] for text in (b"a", b"b", b"c", b"long-eve")]

@@ -18,16 +18,16 @@ FROM
     (
         SELECT
             person_key,
-            min((ts, event_head))                                                             AS first,
-            argMin(if(device_type = '', 'unknown', toString(device_type)), (ts, event_head))  AS kind,
+            min((ts, event_id))                                                             AS first,
+            argMin(if(device_type = '', 'unknown', toString(device_type)), (ts, event_id))  AS kind,
             groupArrayIf(
-                ((ts, event_head), if(device_type = '', 'unknown', toString(device_type)), ifNull(revenue, 0), currency),
+                ((ts, event_id), if(device_type = '', 'unknown', toString(device_type)), ifNull(revenue, 0), currency),
                 if({goal:String} = '', revenue IS NOT NULL, name = {goal:String}))          AS converted
-        FROM $narrow
+        FROM $counted
         WHERE person_key IN
         (
             SELECT person_key
-            FROM $narrow
+            FROM $counted
             WHERE if({goal:String} = '', revenue IS NOT NULL, name = {goal:String})
         )
         GROUP BY person_key, device_key

@@ -8,6 +8,6 @@ SELECT
     countIf(attribution = 'anonymous')   AS anonymous,
     uniqExact(device_key)                   AS devices,
     uniqExact(person_key)                 AS persons
-FROM $narrow
+FROM $counted
 GROUP BY date
 ORDER BY date

@@ -7,7 +7,7 @@ SELECT
     sum(ifNull(revenue, 0))          AS spent,
     uniqExact(person_key)             AS persons,
     uniqExact(device_key)               AS devices
-FROM $narrow
+FROM $counted
 WHERE name != '' OR revenue IS NOT NULL
 GROUP BY name, currency
 ORDER BY persons DESC, actions DESC, name, currency

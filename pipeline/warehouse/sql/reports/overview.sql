@@ -12,4 +12,4 @@ SELECT
     if(actions = 0, 0, identified / actions)                AS sent_share,
     if(persons = 0, 0, devices / persons)                   AS devices_per_person,
     if(persons = 0, 0, devices / persons - 1)               AS larger_by_device
-FROM $narrow
+FROM $counted

@@ -1,40 +1,6 @@
 -- Who was there? A page of persons by `sort`; `search` is part of a user ID or a trait, or a whole device or event ID.
--- First who is found, each where such things are kept; then who is on the page, by what it is sorted by; then all the rest,
--- of them alone.
+-- First who is on the page, by what it is sorted by; then all the rest, of them alone.
 WITH
-(
-    SELECT groupUniqArray(person_id)
-    FROM
-    (
-        SELECT dictGetOrDefault('canonical_persons', 'canonical_id', user_names.person_id, user_names.person_id) AS person_id
-        FROM user_names
-        WHERE workspace = {workspace:String} AND {search:String} != ''
-          AND positionCaseInsensitiveUTF8(user_id, {search:String}) > 0
-        UNION ALL
-        SELECT person_id
-        FROM actions
-        WHERE workspace = {workspace:String} AND {search:String} != ''
-          AND device IN ({search:String}, concat('d:', {search:String}))
-        UNION ALL
-        SELECT person_id
-        FROM facts
-        WHERE workspace = {workspace:String} AND {search:String} != '' AND event_key = cityHash64({search:String})
-        UNION ALL
-        SELECT person_id
-        FROM actions
-        WHERE workspace = {workspace:String} AND {search:String} != '' AND (traits != '{}' OR traits_once != '{}')
-          AND device IN
-          (
-              SELECT device
-              FROM trait_values
-              WHERE workspace = {workspace:String} AND positionCaseInsensitiveUTF8(value, {search:String}) > 0
-          )
-          AND arrayExists(
-              pair -> positionCaseInsensitiveUTF8(
-                  if(startsWith(pair.2, '"'), JSONExtractString(pair.2), pair.2), {search:String}) > 0,
-              arrayConcat(JSONExtractKeysAndValuesRaw(traits), JSONExtractKeysAndValuesRaw(traits_once)))
-    )
-) AS found,
 (
     SELECT groupArray((person_id, rank))
     FROM
@@ -42,22 +8,37 @@ WITH
         SELECT
             person_id,
             toFloat64($rank) * if({ascending:Bool}, -1, 1) AS rank
-        FROM $narrow
-        WHERE {search:String} = ''
-           OR (
-               person_id IN (SELECT arrayJoin(found))
-               AND device_key IN
-               (
-                   SELECT cityHash64(device)
-                   FROM person_devices
-                   WHERE workspace = {workspace:String} AND person_id IN
-                   (
-                       SELECT arrayJoin(found)
-                       UNION ALL
-                       SELECT person_id FROM merged_persons WHERE canonical_id IN (SELECT arrayJoin(found))
-                   )
-               )
-           )
+        FROM $counted
+        WHERE {search:String} = '' OR person_id IN
+        (
+            SELECT person_id
+            FROM actions
+            WHERE workspace = {workspace:String} AND {search:String} != ''
+              AND positionCaseInsensitiveUTF8(user_id, {search:String}) > 0
+              AND device IN
+              (
+                  SELECT device
+                  FROM identity_facts
+                  WHERE workspace = {workspace:String} AND positionCaseInsensitiveUTF8(user_id, {search:String}) > 0
+              )
+            UNION ALL
+            SELECT person_id
+            FROM actions
+            WHERE workspace = {workspace:String} AND {search:String} != ''
+              AND device IN ({search:String}, concat('d:', {search:String}))
+            UNION ALL
+            SELECT person_id
+            FROM actions
+            WHERE workspace = {workspace:String} AND {search:String} != '' AND event_id = {search:String}
+            UNION ALL
+            SELECT person_id
+            FROM actions
+            WHERE workspace = {workspace:String} AND {search:String} != '' AND (traits != '{}' OR traits_once != '{}')
+              AND arrayExists(
+                  pair -> positionCaseInsensitiveUTF8(
+                      if(startsWith(pair.2, '"'), JSONExtractString(pair.2), pair.2), {search:String}) > 0,
+                  arrayConcat(JSONExtractKeysAndValuesRaw(traits), JSONExtractKeysAndValuesRaw(traits_once)))
+        )
         GROUP BY person_id
         HAVING rank < {after_rank:Float64} OR (rank = {after_rank:Float64} AND person_id > {after_person:UUID})
         ORDER BY rank DESC, person_id

@@ -16,7 +16,7 @@ FROM
         SELECT
             toMonday(toDate(ts, {zone:String}))                          AS monday,
             arrayJoin([(true, person_key), (false, device_key)])    AS unit
-        FROM (SELECT person_key, device_key, ts FROM $narrow)
+        FROM (SELECT person_key, device_key, ts FROM $counted)
     )
     GROUP BY unit
 )

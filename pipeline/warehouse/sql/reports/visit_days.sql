@@ -5,7 +5,7 @@ FROM
     SELECT
         arraySort(groupArray(toUnixTimestamp64Milli(ts))) AS times,
         arrayFilter((t, gap, n) -> n = 1 OR gap >= 1800000, times, arrayDifference(times), arrayEnumerate(times)) AS starts
-    FROM $narrow
+    FROM $counted
     GROUP BY person_key, device_key
 )
 GROUP BY date
