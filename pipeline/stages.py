@@ -45,10 +45,11 @@ def run_migrate(settings: Settings) -> int:
 
 async def _create_topics(settings: Settings, warehouse: Warehouse) -> list[str]:
     """A new epoch first, then the topic it is for. A crash between them leaves an epoch unused, which is harmless;
-    the other way round, a new log would write under the old epoch and lose to the rows of the log before it."""
+    the other way round, a new log would write under the old epoch and lose to the rows of the log before it. A topic
+    that somebody else made, or that an empty warehouse stands behind, has no epoch yet and gets one."""
     log = KafkaLog(",".join(settings.log.brokers))
     try:
-        if not await log.exists(HITS):
+        if not await log.exists(HITS) or await asyncio.to_thread(warehouse.current_epoch, HITS) is None:
             await asyncio.to_thread(warehouse.new_epoch, HITS)
         return await create_topics(settings.log.brokers, settings.log.partitions)
     finally:
