@@ -44,7 +44,7 @@ bench: setup ## first figures: ingest, stitch, sink, and `seamline up` end to en
 bench-aliases: setup ## one workspace of ten million aliases: rate, memory, reload, price of a report (a quarter of an hour)
 	@$(BIN)/python -m tests.benchmarks.aliases
 
-bench-report: setup ## what each report takes over a hundred million actions (an hour, and 10 GiB of disk; SEAMLINE_BENCH_ACTIONS for fewer)
+bench-report: setup ## what each report takes over a hundred million actions (long; SEAMLINE_BENCH_ACTIONS=200000 is a try)
 	@$(BIN)/python -m tests.benchmarks.report $(ARGS)
 
 release-check: setup ## build wheel and sdist, install the wheel where nothing else is, run it there, write the SBOM

@@ -29,6 +29,8 @@ def broker_of_its_own() -> Iterator[TansuBroker]:
         broker.start()
         yield broker
     except TansuMissing as missing:
+        if os.environ.get("SEAMLINE_TEST_REQUIRE") == "1":
+            raise
         pytest.skip(str(missing))
     finally:
         broker.close()
