@@ -1,7 +1,8 @@
 """Puts an operator's word on the log: a running `up`, or Kafka; it must not know what follows from it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +85,10 @@ def forget_them(settings: Settings, request: Request) -> Mapping[str, Any]:
             key = erasure_key(settings.erasure_key, make=False)
             cluster = Cluster(log, warehouse, key, settings.stitch.lookback_ms, partial(_cross, log))
             return await forget_in_cluster(cluster, request)
-        except (NoKey, OtherKey, StillFound) as error:
+        except (NoKey, OtherKey) as error:
             raise OrderRefused(f"SEAMLINE_ERASURE_KEY_FILE: {error}") from error
+        except StillFound as error:
+            raise OrderRefused(str(error)) from error
 
     return dict(msgspec.to_builtins(_in_cluster(settings, work)))
 
@@ -108,16 +111,8 @@ def keep_segment(settings: Settings, named: Saved) -> None:
     if settings.warehouse.url.startswith("chdb:"):
         _tell(settings, "segment", named)
         return
-    from pipeline.warehouse.client import open_warehouse
-    from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
-
-    warehouse = open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
-    try:
+    with _warehouse(settings) as warehouse:
         warehouse.insert_rows("segments", msgspec.json.encode(named))
-    except (WarehouseRefused, WarehouseUnavailable) as error:
-        raise OrderRefused(str(error)) from error
-    finally:
-        warehouse.close()
 
 
 async def _cross(log: Log, mark: Mark) -> list[Mark]:
@@ -127,13 +122,23 @@ async def _cross(log: Log, mark: Mark) -> list[Mark]:
 
 
 def _in_cluster(settings: Settings, work: Callable[[Log, Any], Awaitable[Any]]) -> Any:
+    with _warehouse(settings) as warehouse:
+        try:
+            return asyncio.run(_on_kafka(settings, lambda log: work(log, warehouse)))
+        except (NotPassed, NotYet) as error:
+            raise OrderRefused(str(error)) from error
+
+
+@contextmanager
+def _warehouse(settings: Settings) -> Iterator["Warehouse"]:
+    """The server's, for as long as the block lasts; what it refuses is the order's refusal."""
     from pipeline.warehouse.client import open_warehouse
     from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 
     warehouse = open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
     try:
-        return asyncio.run(_on_kafka(settings, lambda log: work(log, warehouse)))
-    except (NotPassed, NotYet, WarehouseRefused, WarehouseUnavailable) as error:
+        yield warehouse
+    except (WarehouseRefused, WarehouseUnavailable) as error:
         raise OrderRefused(str(error)) from error
     finally:
         warehouse.close()

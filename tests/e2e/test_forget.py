@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.model import Alias
 from pipeline.orders import state
+from pipeline.privacy.suppression import user_hash
 from pipeline.settings import load_settings
 from pipeline.times import iso
 from tests.support.deadline import wait_until
@@ -80,8 +81,8 @@ def test_nothing_but_the_log_holds_her_and_nobody_inherits(
     story.send(*story.history)
     say(cluster, story.her, "bob")
     say(cluster, "dora", "dora@work")
-    said = "SELECT user_id, previous_id FROM alias_statements WHERE workspace = 'gone'"
-    wait_until(lambda: cluster.query(said) == [["dora", "dora@work"]], 30)
+    said = "SELECT previous_id FROM alias_statements WHERE workspace = 'gone' AND user_id IN ({her:String}, 'dora')"
+    wait_until(lambda: cluster.query(said, {"her": story.her}) == [["dora@work"]], 30)
     assert (set(), before) == (holding(cluster, story.canary), story.rows())
 
     wait_until(lambda: _taken_again(cluster, story) > 0, 30, "ingest refuses her")
@@ -119,3 +120,23 @@ def test_restitch_beside_workers(cluster: Cluster) -> None:
         cluster.set(SEAMLINE_LOOKBACK_DAYS="30")
     assert 1 == refused.returncode
     assert "restart the workers first" in refused.stderr
+
+
+def test_another_key_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """Workers that could not recognise her would let her in again, so the command stops before it begins."""
+    story = Story(cluster, "canary5e07", "locked-tablet", key="gone")
+    before, held = story.rows(), holding(cluster, story.canary)
+    key = cluster.environ["SEAMLINE_ERASURE_KEY_FILE"]
+    (tmp_path / "other").write_text("of nobody here, and at least 32 bytes too\n")
+    try:
+        for file, why in (("other", "a stitch worker has another erasure key"), ("none", "No such file")):
+            cluster.set(SEAMLINE_ERASURE_KEY_FILE=str(tmp_path / file))
+            refused = cluster.seamline("forget", story.her, "--workspace", "gone")
+            assert (1, True) == (refused.returncode, why in refused.stderr)
+    finally:
+        cluster.set(SEAMLINE_ERASURE_KEY_FILE=key)
+
+    assert (before, held) == (story.rows(), holding(cluster, story.canary))
+    remembered = "SELECT count() FROM suppressions WHERE workspace = 'gone' AND hash = {hash:String}"
+    subject = user_hash(Path(key).read_bytes().strip(), "gone", story.her)
+    assert [[0]] == cluster.query(remembered, {"hash": subject})
