@@ -12,8 +12,9 @@ itself); the checkpoint stores positions through `store_positions`, and says whe
 | commits on a timer, in `wait_empty`, on stop, on errors | consumer.py `_commit_handler`, `on_task_error` | the same |
 | restarts an agent that raised, and goes on | faust #315 | `CrashingSupervisor`: the process ends |
 | waits for in-flight events without a limit | faust #133 | `stream_wait_empty=False` |
-| seeks from a thread that does not own the consumer | aiokafka driver `seek` | `seek_wait`, in the consumer's thread |
+| seeks from a thread that does not own the consumer | aiokafka driver `seek` | `_go_on`, in the consumer's thread |
 | seeks nowhere when 0 is committed | aiokafka `seek_to_committed` | `perform_seek` seeks to what the worker knows |
+| fetches as soon as partitions come, and throws where no position is stored | aiokafka fetcher | `_StandStill` |
 | starts over silently when an offset is out of range | `auto_offset_reset` | "none": the process ends and says why |
 | missed metadata leaves a member without partitions for five minutes | aiokafka assignors | asked every 10 s |
 | a consumer that waits too long is expelled and stays | aiokafka `max_poll_interval_ms` | a week; health watches |
@@ -28,7 +29,7 @@ itself); the checkpoint stores positions through `store_positions`, and says whe
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,7 +38,7 @@ from aiokafka import OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faust.app.base import BootStrategy
 from faust.tables import TableManager
-from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.transport.drivers.aiokafka import Consumer, ConsumerRebalanceListener, Transport
 from mode.supervisors import CrashingSupervisor
 from msgspec import Struct
 
@@ -83,8 +84,26 @@ class Stitching(Protocol):
         """None is ours any more. The group waits for it."""
 
 
+class _StandStill(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Partitions that come stand still until the worker knows where to read on.
+
+    aiokafka would ask for their stored positions at once, and fetch from there. For one without it keeps an error
+    instead (NoOffsetForPartitionError, OffsetOutOfRangeError), which a fetch that waited while the group changed would
+    meet before `perform_seek` takes it away. It does neither where a position is set and fetching is paused.
+    """
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        consumer = self._thread._ensure_consumer()
+        for place in assigned:  # nothing is awaited before this ends: no answer can come between
+            consumer.pause(place)
+            consumer.seek(place, 0)
+        await super().on_partitions_assigned(assigned)
+
+
 class _Consumer(Consumer):  # type: ignore[misc]
     """Fetches, and stores positions when it is told to."""
+
+    RebalanceListener = _StandStill
 
     async def commit(self, *_: Any, **__: Any) -> bool:
         """Nothing: the timer, `wait_empty`, errors and stopping all come here."""
@@ -99,9 +118,15 @@ class _Consumer(Consumer):  # type: ignore[misc]
 
     async def perform_seek(self) -> None:
         """To where the worker stands, never to what the broker remembers."""
-        ours = {TopicPartition(HITS, p): offset for p, offset in self.app.stitching.positions.items()}
-        if ours:
-            await self.seek_wait(ours)
+        await self._thread.call_thread(self._go_on, dict(self.app.stitching.positions))
+
+    def _go_on(self, positions: Mapping[int, int]) -> None:
+        """In the consumer's thread and at one go: what is let go has its position."""
+        consumer = self._thread._ensure_consumer()
+        for place in consumer.assignment():
+            if place.topic == HITS and place.partition in positions:
+                consumer.seek(place, positions[place.partition])
+                consumer.resume(place)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:

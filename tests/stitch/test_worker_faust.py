@@ -3,15 +3,19 @@
 import asyncio
 import base64
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from pipeline.log.port import DEAD_LETTERS, HITS, STITCH_STATE, STITCHED, Append
 from pipeline.model import DeadLetter
-from tests.stitch.worker_kafka import StitchKafka, delete_topic, fresh_topics
+from tests.stitch.worker_kafka import PARTITIONS, StitchKafka, Worker, delete_topic, fresh_topics
 from tests.stitch.worker_parts import appends_of, hits_record, true_answers
 from tests.support.deadline import until
 from tests.support.generator import Sent, Shape, world
@@ -123,6 +127,51 @@ async def test_a_restart_reads_on_from_what_is_stored_and_from_nowhere_else(
 
     assert (await second.report())["figures"]["records"] == len(appends) - len(appends) // 2
     assert await kafka.answers() == true_answers(hits)
+
+
+async def test_a_group_that_changes_before_anything_is_stored_keeps_its_workers(
+    kafka: StitchKafka, hits: list[Sent], appends: list[Append]
+) -> None:
+    """aiokafka looks for a stored position by itself, and throws NoOffsetForPartitionError at whoever fetches just then.
+
+    The other member comes and goes five times: each is a chance for a fetch that waits to meet the new assignment.
+    """
+    worker = kafka.worker()
+    await worker.ready()
+    for _ in range(5):
+        async with other_member(kafka):
+            await until(lambda: holds(worker, PARTITIONS // 2), 20, "the other has half of the partitions")
+        await until(lambda: holds(worker, PARTITIONS), 20, "the worker has all of them again")
+    await kafka.send(appends)
+    await kafka.settled()
+
+    assert (worker.process.poll(), worker.said("NoOffsetForPartition")) == (None, [])
+    assert (await worker.report())["figures"]["records"] == len(appends)
+    assert await kafka.answers() == true_answers(hits)
+
+
+@asynccontextmanager
+async def other_member(kafka: StitchKafka) -> AsyncIterator[None]:
+    """One of the group that stores nothing; what it was given is everybody's again when it leaves."""
+    member = AIOKafkaConsumer(
+        HITS,
+        bootstrap_servers=kafka.broker.bootstrap,
+        group_id=kafka.group,
+        enable_auto_commit=False,
+        partition_assignment_strategy=[RoundRobinPartitionAssignor],
+        heartbeat_interval_ms=200,
+    )
+    await member.start()
+    try:
+        yield
+    finally:
+        await member.stop()
+
+
+async def holds(worker: Worker, count: int) -> bool:
+    """Whether it stitches that many partitions; it must not have ended."""
+    assert worker.process.poll() is None, worker.log.read_text()[-2000:]
+    return len((await worker.report()).get("partitions", [])) == count
 
 
 async def test_a_topic_made_anew_under_a_running_worker_ends_it_and_is_then_refused(
