@@ -132,7 +132,7 @@ async def test_a_restart_reads_on_from_what_is_stored_and_from_nowhere_else(
 async def test_a_group_that_changes_before_anything_is_stored_keeps_its_workers(
     kafka: StitchKafka, hits: list[Sent], appends: list[Append]
 ) -> None:
-    """aiokafka looks for a stored position by itself, and throws NoOffsetForPartitionError at whoever fetches just then.
+    """aiokafka looks for a stored position by itself; without one it throws at whoever fetches just then.
 
     The other member comes and goes five times: each is a chance for a fetch that waits to meet the new assignment.
     """
