@@ -11,7 +11,7 @@ import httpx
 from pipeline.identity.ids import user_person
 from pipeline.model import Hit
 from pipeline.times import ms_of
-from tests.report.web.seeded import MARA, SHOP, crowd, mara, sites
+from tests.report.web.seeded import MARA, SHOP, crowd, mara, shoppers, sites
 from tests.support.deadline import wait_until
 from tests.support.deployment import Embedded
 
@@ -60,7 +60,7 @@ def reported_site(folder: Path) -> Iterator[ReportedSite]:
     try:
         site = ReportedSite(up, f"{up.url}/report/{SHOP}", user_person(SHOP, MARA))
         now_ms = time.time_ns() // 1_000_000
-        hits = [*mara(now_ms), *crowd(now_ms)]
+        hits = [*mara(now_ms), *crowd(now_ms), *shoppers(now_ms)]
         for (workspace, agent), items in _by_browser(hits).items():
             site.send(items, workspace, agent)
         site.settle(len(hits))

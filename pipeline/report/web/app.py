@@ -17,7 +17,7 @@ from pipeline.identity.policy import Policy
 from pipeline.limits import SESSION_MS
 from pipeline.questions import QuestionRefused, Questions
 from pipeline.report.web.access import Grant, Grants
-from pipeline.report.web.desk import Busy, Desk
+from pipeline.up.desk import Busy, Desk
 from pipeline.report.web.gate import COOKIE, HEADERS, Gate, Turned, now_ms, peer_of, same_origin
 from pipeline.report.web.moments import Clock
 from pipeline.report.web.pages import every

@@ -9,7 +9,7 @@ import msgspec
 from pipeline.identity.ids import device_of
 from pipeline.limits import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.model import Hit
-from pipeline.times import day, iso
+from pipeline.times import day, iso, ms_of
 
 SHOP, OTHER = "velo", "otherco"
 PHONE = {"device_type": "smartphone", "os": "iOS", "browser": "Safari"}
@@ -111,6 +111,40 @@ def crowd(now_ms: int) -> list[Hit]:
         hits.append(hit(SHOP, ("busy1", "busy2")[number // 9 % 2], began, title=f"Page {number}", **LAPTOP, **user))
     hits += visit("tenant1", start, [*titles("Secret page"), signs_in("u-secret", name="Other Tenant")], PHONE, OTHER)
     return hits
+
+
+def shoppers(now_ms: int) -> list[Hit]:
+    """Who come by a campaign on one device, sign in there, and order on another, or on the same; some come back."""
+    start = (now_ms // DAY_MS - 27) * DAY_MS
+    hits: list[Hit] = []
+    for number in range(48):
+        user, began = f"u-{50000 + number}", start + number * 13 * HOUR_MS
+        first, second = (PHONE, LAPTOP, PHONE, TABLET)[number % 4], (LAPTOP, LAPTOP, PHONE, LAPTOP)[number % 4]
+        source, came = _CAMPAIGNS[number % len(_CAMPAIGNS)], f"shopper{number:04d}"
+        landing = {"title": "Bikes", "url": f"https://shop.velo.example/bikes{source}"}
+        waits = (0, 2 * HOUR_MS, 30 * HOUR_MS)[number % 3]
+        hits += visit(came, began, [landing, *titles("Rift 2")], first)
+        hits += visit(came, began + waits + 10 * MINUTE_MS, [*titles("Basket"), signs_in(user)], first)
+        if number % 5 == 4:
+            continue
+        again = came if first is second else f"{came}b"
+        mail = {"title": "Basket", "url": "https://shop.velo.example/basket?utm_source=newsletter&utm_medium=email"}
+        order = {"type": "event", "name": "Order", "title": "Order", "revenue": 40.0 + number, "currency": "EUR"}
+        paid = {**order, "currency": "SEK", "revenue": 900.0} if number % 7 == 0 else order
+        pages = [mail if number % 3 == 0 else {"title": "Basket"}, signs_in(user)]
+        hits += visit(again, began + waits + 9 * HOUR_MS, [*pages, paid] if number % 4 else [*pages, order], second)
+        for week in range(1, 1 + number % 4):
+            hits += visit(again, began + week * 7 * DAY_MS, titles("Home", "Bikes"), second)
+    return [hit for hit in hits if ms_of(hit.ts) < now_ms]
+
+
+_CAMPAIGNS = (
+    "?utm_source=google&utm_medium=cpc&utm_campaign=gravel+bike",
+    "?utm_source=instagram&utm_medium=social&utm_campaign=autumn",
+    "",
+    "?utm_source=google&utm_medium=cpc&utm_campaign=rift",
+    "?utm_source=partner",
+)
 
 
 def sites(folder: Path) -> Path:

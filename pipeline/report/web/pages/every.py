@@ -2,6 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
+from pipeline.report.web.pages.across import devices_page
+from pipeline.report.web.pages.campaigns import campaigns_page
+from pipeline.report.web.pages.funnel import funnel_page
+from pipeline.report.web.pages.identity import identity_page
 from pipeline.report.web.pages.journey import journey_page
 from pipeline.report.web.pages.live import live_json
 from pipeline.report.web.pages.overview import overview_page
@@ -16,6 +20,10 @@ PAGES: Mapping[str, Callable[[Asked], Page]] = {
     "persons/{person}": journey_page,
     "visits": visits_page,
     "segments": segments_page,
+    "devices": devices_page,
+    "funnel": funnel_page,
+    "campaigns": campaigns_page,
+    "identity": identity_page,
     "audience.csv": audience_file,
     "live.json": live_json,
 }

@@ -1,24 +1,17 @@
 """The overview: what stitching changed, and what was done, in one period; it must not know SQL."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from pipeline.report.asking import Row
-from pipeline.report.web.devices import icon
-from pipeline.report.web.moments import length, short_day
-from pipeline.report.web.money import sums
+from pipeline.report.web.pages.across import conversions, hand_overs
+from pipeline.report.web.pages.every_day import every_day
 from pipeline.report.web.pages.live import live_rows
 from pipeline.report.web.pages.page import Asked, Page, Period, period
-from pipeline.report.web.plot.acts import ATTRIBUTIONS
-from pipeline.report.web.plot.series import flows, spark, stacked, threads
+from pipeline.report.web.plot.acts import ATTRIBUTIONS, WHY
+from pipeline.report.web.plot.series import spark, stacked, threads
 
-_KINDS = {"phone": "Phone", "laptop": "Desktop", "tablet": "Tablet", "app": "App", "desktop": "Other"}
-_WHY = {
-    "identified": "The hit named its user.",
-    "carried": "Someone was signed in on the device.",
-    "backfilled": "A later sign-in explained it.",
-    "anonymous": "No sign-in explains it. No guess.",
-}
+_NUMBERS = (*ATTRIBUTIONS, "actions", "devices", "persons")
 
 
 def overview_page(asked: Asked) -> Page:
@@ -28,7 +21,7 @@ def overview_page(asked: Asked) -> Page:
     if not now["actions"] and not asked.rows("overview")[0]["actions"]:
         return Page("overview_empty.html", {"asked": asked, "title": "Overview", "page": "overview", "key": ""})
     before = asked.rows("overview", **span.before.parameters)[0]
-    days = _every_day(asked, span)
+    days = every_day(asked, span, asked.rows("days", **span.parameters), _NUMBERS)
     visits = {row["date"]: row["visits"] for row in asked.rows("visit_days", **span.parameters)}
     visits_before = sum(row["visits"] for row in asked.rows("visit_days", **span.before.parameters))
     signed = now["signed_in_persons"]
@@ -48,24 +41,13 @@ def overview_page(asked: Asked) -> Page:
             "wide": stacked(_parts(days), 820, 250),
             "phone": stacked(_parts(days), 326, 220),
             "days": days,
-            "shares": [(name, now[name], _WHY[name]) for name in ATTRIBUTIONS],
-            **_hand_overs(asked, span),
-            **_orders(asked, span),
+            "shares": [(name, now[name], WHY[name]) for name in ATTRIBUTIONS],
+            **hand_overs(asked.rows("handovers", **span.parameters)),
+            **conversions(asked.rows("cross_device", **span.parameters)),
             "live": live_rows(asked, ""),
             **_health(asked, span),
         },
     )
-
-
-def _every_day(asked: Asked, span: Period) -> list[Row]:
-    """The days without actions too."""
-    found = {row["date"]: row for row in asked.rows("days", **span.parameters)}
-    first = asked.clock.date(span.since_ms)
-    rows = []
-    for number in range(span.days):
-        day = (first + timedelta(days=number)).isoformat()
-        rows.append(found.get(day, {"date": day, **dict.fromkeys((*ATTRIBUTIONS, "actions", "devices", "persons"), 0)}))
-    return [{**row, "short": short_day(date.fromisoformat(row["date"]))} for row in rows]
 
 
 def _parts(days: list[Row]) -> list[tuple[date, list[int]]]:
@@ -100,43 +82,6 @@ def _delta(now: int, before: int) -> str:
         return "nothing in the period before"
     change = (now - before) / before * 100
     return f"{abs(change):.1f} % {'more' if change >= 0 else 'less'} than before"
-
-
-def _hand_overs(asked: Asked, span: Period) -> dict[str, Any]:
-    rows = asked.rows("handovers", **span.parameters)
-    merged: dict[tuple[str, str], int] = {}
-    for row in rows:
-        pair = (_KINDS[icon(row["from_kind"])], _KINDS[icon(row["to_kind"])])
-        merged[pair] = merged.get(pair, 0) + row["handovers"]
-    pairs = [(a, b, number) for (a, b), number in merged.items()]
-    bands, nodes = flows(pairs)
-    total = sum(row["handovers"] for row in rows)
-    middle = sorted(row["median_gap_ms"] for row in rows)
-    return {
-        "bands": bands,
-        "nodes": nodes,
-        "pairs": sorted(pairs, key=lambda pair: -pair[2]),
-        "hand_overs": total,
-        "typical_gap": length(middle[len(middle) // 2]) if middle else "",
-    }
-
-
-def _orders(asked: Asked, span: Period) -> dict[str, Any]:
-    rows = asked.rows("cross_device", **span.parameters)
-    cells: dict[tuple[str, str], int] = {}
-    spent: dict[str, float] = {}
-    for row in rows:
-        pair = (_KINDS[icon(row["began_on"])], _KINDS[icon(row["converted_on"])])
-        cells[pair] = cells.get(pair, 0) + row["persons"]
-        spent[row["currency"] or ""] = spent.get(row["currency"] or "", 0) + row["spent"]
-    names = sorted({name for pair in cells for name in pair})
-    most = max(cells.values(), default=1)
-    matrix = [
-        (a, [(b, cells.get((a, b), 0), min(int(cells.get((a, b), 0) / most * 4.99) + 1, 5), a == b) for b in names])
-        for a in names
-    ]
-    persons, across = sum(cells.values()), sum(number for (a, b), number in cells.items() if a != b)
-    return {"order_kinds": names, "matrix": matrix, "buyers": persons, "across": across, "spent": sums(spent)}
 
 
 def _health(asked: Asked, span: Period) -> dict[str, Any]:

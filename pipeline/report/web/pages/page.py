@@ -65,6 +65,11 @@ class Asked(Struct, frozen=True):
         columns, found = self.ask(sql, {"workspace": self.workspace, **parameters})
         return [dict(zip(columns, row, strict=True)) for row in found]
 
+    def kept(self, *names: str) -> str:
+        """These of this page's parameters, for the address of another one."""
+        kept = {name: self.query[name] for name in names if self.query.get(name)}
+        return "?" + urlencode(kept) if kept else ""
+
     def address(self, **changed: Any) -> str:
         """This page with other parameters; None takes one out."""
         kept = {name: value for name, value in {**self.query, **changed}.items() if value not in (None, "")}

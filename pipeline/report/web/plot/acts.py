@@ -14,6 +14,12 @@ from pipeline.times import ms_of
 VISIT_GAP_MS = 30 * MINUTE_MS
 NOBODY = "anonymous"
 ATTRIBUTIONS = ("identified", "carried", "backfilled", NOBODY)
+WHY = {
+    "identified": "The hit named its user.",
+    "carried": "Someone was signed in on the device.",
+    "backfilled": "A later sign-in explained it.",
+    "anonymous": "No sign-in explains it. No guess.",
+}
 
 
 class Act(Struct, frozen=True):
