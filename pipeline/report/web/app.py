@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.applications import Starlette
@@ -17,18 +16,19 @@ from pipeline.identity.policy import Policy
 from pipeline.limits import SESSION_MS
 from pipeline.questions import QuestionRefused, Questions
 from pipeline.report.web.access import Grant, Grants
-from pipeline.up.desk import Busy, Desk
+from pipeline.report.web.forms import form_of
 from pipeline.report.web.gate import COOKIE, HEADERS, Gate, Turned, now_ms, peer_of, same_origin
 from pipeline.report.web.moments import Clock
 from pipeline.report.web.pages import every
+from pipeline.report.web.pages.naming import Keep, name_segment
 from pipeline.report.web.pages.page import Asked, Page, WrongAddress
 from pipeline.report.web.rendering import FOLDER, rendered
 from pipeline.report.web.states import refused
 from pipeline.settings import Settings
+from pipeline.up.desk import Busy, Desk
 from pipeline.up.query_socket import NobodyListens
 
 ROOT = "/report"
-_FORM_BYTES_MAX = 4_096
 _ZONE_COOKIE = "seamline_zone"
 _CLOSED = (
     "This page is open to this machine alone, and this request came from elsewhere or through a proxy. "
@@ -38,11 +38,12 @@ _log = logging.getLogger(__name__)
 
 
 class ReportApp:
-    """Every page. `ask` may block: it is called on threads of our own, a few at once."""
+    """Every page. `ask` and `keep` (a segment's name) may block: they run on threads of our own, a few at once."""
 
-    def __init__(self, settings: Settings, ask: Questions, grants: Grants) -> None:
+    def __init__(self, settings: Settings, ask: Questions, grants: Grants, keep: Keep) -> None:
         self._gate = Gate(settings, grants)
         self._ask = ask
+        self._keep = keep
         self._desk = Desk()
         self._workspaces = sorted({site.workspace for site in settings.sites.sites})
         numbers = Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max)
@@ -56,6 +57,7 @@ class ReportApp:
                 Route(f"{ROOT}/sign-out", self._sign_out, methods=["POST"]),
                 Mount(f"{ROOT}/static", StaticFiles(directory=str(FOLDER / "static"))),
                 *pages,
+                Route(f"{ROOT}/{{workspace}}/segments", self._name_segment, methods=["POST"]),
             ]
         )
 
@@ -102,14 +104,9 @@ class ReportApp:
     async def _sign_in(self, request: Request) -> Response:
         if request.method == "GET":
             return self._sign_in_page("", 200)
-        body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > _FORM_BYTES_MAX:
-                return Response("too large\n", 413)
-        if not same_origin(request.headers):
-            return Response("expected a form of this page\n", 403)
-        said = {name: texts[0] for name, texts in parse_qs(body.decode("utf-8", "replace")).items()}
+        said = await form_of(request)
+        if isinstance(said, Response):
+            return said
         after = said.get("next", "")
         session = self._gate.signed_in(said.get("token", ""))
         if session is None:
@@ -129,16 +126,25 @@ class ReportApp:
 
     def _page(self, page: Callable[[Asked], Page]) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
-            workspace = request.path_params["workspace"]
-            if workspace not in self._workspaces or not self._grant(request).opens(workspace):
-                return _state("No such workspace", "There is none of this name that you may see.", 404)
-            asked = self._asked(request, workspace)
-            try:
-                return await self._desk.work(self._made, page, asked, self._grant(request))
-            except Busy:
-                return _state("Many reports are being made", "This one would have to wait too long. Try again.", 503)
+            return await self._answer(request, page)
 
         return answer
+
+    async def _name_segment(self, request: Request) -> Response:
+        form = await form_of(request)
+        if isinstance(form, Response):
+            return form
+        return await self._answer(request, lambda asked: name_segment(asked, form, self._keep))
+
+    async def _answer(self, request: Request, page: Callable[[Asked], Page]) -> Response:
+        workspace = request.path_params["workspace"]
+        if workspace not in self._workspaces or not self._grant(request).opens(workspace):
+            return _state("No such workspace", "There is none of this name that you may see.", 404)
+        asked = self._asked(request, workspace)
+        try:
+            return await self._desk.work(self._made, page, asked, self._grant(request))
+        except Busy:
+            return _state("Many reports are being made", "This one would have to wait too long. Try again.", 503)
 
     def _asked(self, request: Request, workspace: str) -> Asked:
         return Asked(

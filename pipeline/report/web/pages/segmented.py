@@ -8,6 +8,8 @@ from pipeline.report.segments.condition import EVERYBODY, Condition
 from pipeline.report.segments.tokens import Fault
 from pipeline.report.web.pages.page import Asked
 
+ORDERED = "revenue > 0"
+
 
 class Wrong(Struct, frozen=True):
     """`line`: what was written; `caret`: the same width of space and a caret at the place."""
@@ -25,6 +27,13 @@ def segment_of(asked: Asked, text: str) -> tuple[Condition, Wrong | None]:
         line = text.replace("\n", " ")
         return EVERYBODY, Wrong(str(found), line, " " * min(found.at, len(line)) + "^")
     return found, None
+
+
+def ordered_of(asked: Asked, text: str) -> Condition | None:
+    """Those of a segment who ordered; None where the two together are more than a segment may be."""
+    words = meant(asked.ask, asked.workspace, text)
+    found = compiled(f"({words}) and {ORDERED}" if isinstance(words, str) and words.strip() else ORDERED)
+    return found if isinstance(found, Condition) else None
 
 
 def with_saved(asked: Asked, chips: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from pipeline.report.asking import Row, audience
 from pipeline.report.csv_text import csv_head, csv_lines
+from pipeline.report.saved import MARK, is_name, saved
 from pipeline.report.segments.condition import Condition
 from pipeline.report.web.moments import length
 from pipeline.report.web.pages.page import Asked, Page, Period, WrongAddress, period
-from pipeline.report.web.pages.segmented import segment_of
+from pipeline.report.web.pages.segmented import ordered_of, segment_of
 
 _A, _B = "signed_in = true", "signed_in = false"
 _Z = 1.96  # of a 95 % interval
@@ -50,30 +51,48 @@ def segments_page(asked: Asked) -> Page:
     span = period(asked)
     texts = (asked.query.get("a", _A), asked.query.get("b", _B))
     (a, wrong_a), (b, wrong_b) = segment_of(asked, texts[0]), segment_of(asked, texts[1])
-    sides = [_side(asked, span, one) for one in (a, b)] if not (wrong_a or wrong_b) else []
+    sides = (
+        [_side(asked, span, one, text) for one, text in zip((a, b), texts, strict=True)]
+        if not (wrong_a or wrong_b)
+        else []
+    )
     everybody = asked.rows("overview", **span.parameters)[0]["persons"] if sides else 0
     return Page(
         "segments.html",
         {
             "asked": asked, "title": "Compare segments", "page": "segments", "period": span,
             "texts": texts, "wrong": (wrong_a, wrong_b), "sides": sides, "everybody": everybody,
+            **_named(asked, texts[0] if not wrong_a else ""),
             "measures": _measures(sides) if sides else [],
             "pages": _pages(asked, span, a, b, sides) if sides else [],
         },
     )  # fmt: skip
 
 
-def _side(asked: Asked, span: Period, segment: Condition) -> Row:
+def _named(asked: Asked, text: str) -> dict[str, Any]:
+    """Those that have a name, what was just done with one, and what stands in the form for another."""
+    known, query = saved(asked.ask, asked.workspace), asked.query
+    done, gone = query.get("saved", ""), query.get("dropped", "")
+    gone = gone if is_name(gone) and gone not in known else ""
+    return {
+        "named": list(known.items()),
+        "just_saved": done if done in known else "",
+        "just_dropped": gone,
+        "new_name": gone,
+        "new_segment": query.get("keep", "") or ("" if text.startswith(MARK) else text),
+        "wrong_new": "",
+    }
+
+
+def _side(asked: Asked, span: Period, segment: Condition, text: str) -> Row:
     found = asked.rows("overview", segment, **span.parameters)[0]
-    buyers = asked.rows("cross_device", segment, **span.parameters)
+    ordered = ordered_of(asked, text)
     visits = sum(row["visits"] for row in asked.rows("visit_days", segment, **span.parameters))
     waited = [row for row in asked.rows("identify_time", segment, **span.parameters) if row["persons"]]
     middle = sorted((row["median_ms"], row["persons"]) for row in waited)
     return {
         **found,
-        "buyers": sum(row["persons"] for row in buyers),
-        "across": sum(row["several_devices"] for row in buyers),
-        "conversions": sum(row["conversions"] for row in buyers),
+        "buyers": asked.rows("overview", ordered, **span.parameters)[0]["persons"] if ordered else None,
         "visits": visits,
         "waited_ms": middle[len(middle) // 2][0] if middle else None,
     }
@@ -87,7 +106,8 @@ def _measures(sides: list[Row]) -> list[Measure]:
         ("Nobody’s", "actions no sign-in explains", "anonymous", "actions"),
     )
     made = [_mean(name, (a[name.lower()], a["persons"]), (b[name.lower()], b["persons"])) for name in _MEANS]
-    made = [_share(name, about, (a[part], a[of]), (b[part], b[of])) for name, about, part, of in shares] + made
+    known = [row for row in shares if a[row[2]] is not None and b[row[2]] is not None]
+    made = [_share(name, about, (a[part], a[of]), (b[part], b[of])) for name, about, part, of in known] + made
     if a["waited_ms"] is not None and b["waited_ms"] is not None:
         waited = (a["waited_ms"], b["waited_ms"])
         dots = [_dots(one, 0, 0, max(*waited, 1)) for one in waited]
