@@ -15,7 +15,7 @@ from pipeline.ingest.backlog import Backlog
 from pipeline.ingest.body import BodyFault, Receive, Room, inflate, read_body
 from pipeline.ingest.cors import cors_headers, preflight_headers
 from pipeline.ingest.counts import Counts
-from pipeline.ingest.metrics import IngestCollector
+from pipeline.ingest.metrics import ingest_text
 from pipeline.ingest.publisher import Publisher
 from pipeline.ingest.renames import Renames
 from pipeline.ingest.script.serving import script_reply
@@ -26,6 +26,7 @@ from pipeline.limits import (
     EVENT_BYTES_MAX,
     LARGE_BODY_BYTES,
     RETRY_AFTER_S,
+    SECOND_MS,
 )
 from pipeline.log.port import Log
 from pipeline.model import Alias, Hit
@@ -35,7 +36,7 @@ from pipeline.protocols.registry import protocol_at
 from pipeline.protocols.request import JSON_TYPE, Outcome, Protocol, Reply, Request
 from pipeline.settings import IngestSettings
 from pipeline.sites import Sites
-from pipeline.telemetry.metrics import CONTENT_TYPE, exposition
+from pipeline.telemetry.metrics import CONTENT_TYPE
 from pipeline.times import iso
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -117,21 +118,24 @@ class IngestApp:
 
     def metrics(self) -> bytes:
         """The Prometheus text of ingest, and of what runs beside it."""
-        own = exposition(IngestCollector(self.counts, self._gauges))
+        own = ingest_text(self.counts, self._now())
         return b"".join([own, *(metrics() for metrics in self.beside)])
 
-    def _gauges(self) -> list[tuple[str, str, float]]:
-        return [
-            ("spool_records", "Records on this node's disk that wait for the log", self._backlog.records),
-            ("spool_bytes", "Their size", self._backlog.bytes),
-            ("spool_damaged", "Records of the spool that could not be read back", self._backlog.damaged),
-            ("waiting_bytes", "Hits in memory that are not durable yet", self._publisher.waiting_bytes),
-            ("agents_skipped", "User agents left unknown: too many new ones", self._agents.skipped),
-            ("agents_failed", "User agents left unknown: the library broke", self._agents.failed),
-        ]
+    def _now(self) -> dict[str, float]:
+        oldest_ms = self._backlog.oldest_ms
+        return {
+            "spool_records": self._backlog.records,
+            "spool_bytes": self._backlog.bytes,
+            "spool_age_seconds": max(0, self._now_ms() - oldest_ms) / SECOND_MS if oldest_ms else 0,
+            "spool_damaged": self._backlog.damaged,
+            "waiting_bytes": self._publisher.waiting_bytes,
+            "agents_skipped": self._agents.skipped,
+            "agents_failed": self._agents.failed,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
+        began_s = time.perf_counter()
         assert scope["type"] == "http", "the server speaks HTTP only, and start() and stop() are the lifespan"
         headers: dict[bytes, bytes] = dict(scope["headers"])
         protocol = protocol_at(scope["path"])
@@ -146,6 +150,8 @@ class IngestApp:
             reply = await self._ingest(protocol, scope, headers, receive)
         if reply is not None:
             self.counts.replies[protocol.name if protocol else "", reply.status] += 1
+            if protocol is not None:
+                self.counts.reply_seconds.observe(time.perf_counter() - began_s)
             await _respond(send, reply, cors_headers(headers))
 
     def _elsewhere(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Reply:
@@ -181,6 +187,15 @@ class IngestApp:
         if outcome is None:
             return _refusal(500, "a fault of ours, counted and logged")
         self.counts.add(protocol.name, outcome.counts)
+        self.counts.read += len(outcome.hits)
+        self.counts.in_flight += len(outcome.hits)
+        try:
+            return await self._publish(protocol, outcome)
+        finally:
+            self.counts.in_flight -= len(outcome.hits)
+
+    async def _publish(self, protocol: Protocol, outcome: Outcome) -> Reply:
+        """Steps 3 and 4. However it ends, each hit of the outcome has been counted as one thing or another."""
         hits, aliases = self._kept(protocol, outcome)
         renames = self._renames.of(hits)
         if hits or aliases:

@@ -71,6 +71,11 @@ class Backlog:
         return self._spool.bytes if self._spool else 0
 
     @property
+    def oldest_ms(self) -> int:
+        """When the oldest of them arrived (epoch); 0 while none waits."""
+        return self._spool.oldest_ms if self._spool else 0
+
+    @property
     def damaged(self) -> int:
         """How many records could not be read back."""
         return self._spool.damaged if self._spool else 0

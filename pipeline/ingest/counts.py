@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from pipeline.model import Hit
 from pipeline.protocols.request import Count
+from pipeline.telemetry.histogram import seconds, sizes
 
 KEYS_MAX = 10_000  # labels come from a closed list; should one not, memory stays bounded
 OTHER = "(other)"
@@ -15,12 +16,20 @@ class Counts:
 
     `hits`: (site, protocol, outcome, detail); outcome is accepted, rejected (field), refused (policy), illegal_id
     (value), cut (field) or shed (why it could not be made durable). `replies`: (protocol, status). `events`: by name.
+    `read`: hits that requests were understood to be; each of them is `in_flight` or settled by `add_hits`.
     """
 
     def __init__(self) -> None:
         self.hits: Counter[tuple[str, str, str, str]] = Counter()
         self.replies: Counter[tuple[str, int]] = Counter()
         self.events: Counter[str] = Counter()
+        self.read = self.in_flight = self._settled = 0
+        self.publish_seconds, self.reply_seconds, self.batch_hits = seconds(), seconds(), sizes()
+
+    @property
+    def unaccounted(self) -> int:
+        """Hits that were read and got lost on the way to an outcome: a bug of ours, unless it is 0."""
+        return self.read - self.in_flight - self._settled
 
     def add(self, protocol: str, counts: Iterable[Count]) -> None:
         """What a protocol counted."""
@@ -32,6 +41,7 @@ class Counts:
         numbers: dict[str, int] = {}
         for hit in hits:
             numbers[hit.site_id] = numbers.get(hit.site_id, 0) + 1
+        self._settled += sum(numbers.values())
         for site_id, number in numbers.items():
             self._add((site_id, protocol, outcome, detail), number)
 

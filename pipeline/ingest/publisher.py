@@ -36,7 +36,7 @@ class _Batch:
         self.opened_at = opened_at
         self.lines: defaultdict[int, list[bytes]] = defaultdict(list)
         self.aliases: defaultdict[int, list[bytes]] = defaultdict(list)
-        self.bytes = 0
+        self.hits = self.bytes = 0
         self.waiters: list[asyncio.Future[str]] = []
 
     def settle(self, fate: str) -> None:
@@ -100,6 +100,7 @@ class Publisher:
             line = _encode(hit)
             batch.lines[self._partition_of(hit.workspace, hit.device)].append(line)
             batch.bytes += len(line) + 1
+        batch.hits += len(hits)
         for alias in aliases:
             line = _encode(alias)
             batch.aliases[self._alias_partition_of(alias.workspace)].append(line)
@@ -126,6 +127,8 @@ class Publisher:
             self._bytes_out = batch.bytes
             batch.settle(await self._fate(records))
             self._bytes_out = 0
+            self._counts.batch_hits.observe(batch.hits)
+            self._counts.publish_seconds.observe(asyncio.get_running_loop().time() - batch.opened_at)
 
     async def _fate(self, records: list[Append]) -> str:
         """What the waiters are told. Whatever breaks here, they are told something, and the next batch is written."""

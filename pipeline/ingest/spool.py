@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from pipeline.log.port import Append
+from pipeline.times import ms_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -26,6 +28,13 @@ _COLUMNS = "id, topic, partition, headers, value, crc"
 Row = tuple[int, str, int, str, bytes, int]
 _FILE = "spool.sqlite3"
 _ROW_OVERHEAD = 128  # keys, headers and pages of a record, roughly
+
+
+class _Arrived(Struct):
+    received_at: str
+
+
+_arrival = msgspec.json.Decoder(_Arrived).decode
 
 
 class SpoolLocked(Exception):
@@ -44,7 +53,8 @@ class Chunk(Struct, frozen=True):
 class Spool:
     """A queue of records on disk, oldest first.
 
-    `count` and `bytes` are what waits; `damaged` is how many records could not be read since this was opened.
+    `count` and `bytes` are what waits, and `oldest_ms` when the first of it arrived (epoch; 0: nothing waits, or the
+    record does not say); `damaged` is how many records could not be read since this was opened.
     """
 
     def __init__(self, folder: Path, bytes_max: int) -> None:
@@ -53,7 +63,7 @@ class Spool:
         self.damaged = 0
         self._path = folder / _FILE
         self._db = self._open()
-        self.count, self.bytes = self._measure()
+        self.count, self.bytes, self.oldest_ms = self._measure()
 
     def put(self, records: Sequence[Append]) -> bool:
         """Whether all of them are on disk, fsynced; False if there is no room under the bound: then none is.
@@ -68,6 +78,8 @@ class Spool:
             self._db.executemany(
                 "INSERT INTO records (topic, partition, headers, value, crc) VALUES (?, ?, ?, ?, ?)", rows
             )
+        if not self.count and records:
+            self.oldest_ms = _arrived_ms(records[0].value)
         self.count += len(records)
         self.bytes += size
         return True
@@ -97,6 +109,7 @@ class Spool:
             self._db.execute("DELETE FROM records WHERE id <= ?", (chunk.last,))
         self.count -= chunk.rows
         self.bytes -= chunk.bytes
+        self.oldest_ms = self._oldest_ms()
         if not self.count:
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -105,15 +118,19 @@ class Spool:
         """Move the file aside and keep what can be read of it."""
         self._db.close()
         self._db = self._salvage()
-        self.count, self.bytes = self._measure()
+        self.count, self.bytes, self.oldest_ms = self._measure()
 
     def close(self) -> None:
         """Let go of the file and its lock."""
         self._db.close()
 
-    def _measure(self) -> tuple[int, int]:
+    def _measure(self) -> tuple[int, int, int]:
         count, size = self._db.execute("SELECT count(*), coalesce(sum(length(value)), 0) FROM records").fetchone()
-        return count, size + count * _ROW_OVERHEAD
+        return count, size + count * _ROW_OVERHEAD, self._oldest_ms()
+
+    def _oldest_ms(self) -> int:
+        row = self._db.execute("SELECT value FROM records ORDER BY id LIMIT 1").fetchone()
+        return _arrived_ms(row[0]) if row else 0
 
     def _set_aside(self, ids: Sequence[int]) -> None:
         """Copied for people to look at; the rows themselves go with their chunk."""
@@ -193,6 +210,14 @@ def _record(row: Row) -> Append | None:
         )
     except (TypeError, ValueError):
         return None
+
+
+def _arrived_ms(value: bytes) -> int:
+    """When the first line of a record came to ingest; 0 where that cannot be read."""
+    try:
+        return ms_of(_arrival(value.partition(b"\n")[0]).received_at)
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return 0
 
 
 def _row(record: Append) -> tuple[str, int, str, bytes, int]:

@@ -33,6 +33,12 @@ class Record(Struct, frozen=True):
     headers: Mapping[str, str]
     timestamp_ms: int
 
+    @property
+    def lines(self) -> int:
+        """How many lines it says it holds; counted, where it does not say."""
+        count = self.headers.get("count", "")
+        return int(count) if count.isdecimal() else sum(bool(line) for line in self.value.split(b"\n"))
+
 
 class Append(Struct, frozen=True):
     """One record to be."""

@@ -1,6 +1,7 @@
 """What one flush holds, sorted by kind; it must not know where it comes from or goes to."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
@@ -21,6 +22,16 @@ class Batch(Struct, frozen=True):
     kinds: Mapping[str, Sequence[Record]]
     unknown: Sequence[Record]
     ends: Mapping[int, int]  # per partition, the offset after the last record
+
+    @property
+    def records(self) -> Iterator[Record]:
+        """All of them, by kind."""
+        return chain(*self.kinds.values(), self.unknown)
+
+    @property
+    def said(self) -> int:
+        """How many lines the records say they hold."""
+        return sum(record.lines for record in self.records)
 
     def body(self, schema: str) -> bytes:
         """All lines of a kind as newline-delimited JSON, without looking into them."""

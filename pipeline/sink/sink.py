@@ -19,13 +19,11 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 
-from msgspec import structs
-
-from pipeline.limits import SECOND_MS
 from pipeline.log.dead_letters import dead_letters
 from pipeline.log.port import ALIASES, DEAD_LETTERS, STITCHED, Append, Log, Record
 from pipeline.model import ACTION_SCHEMA, ALIAS_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA, MARK_SCHEMA
 from pipeline.privacy.suppression import Suppression
+from pipeline.sink.accounts import Accounts
 from pipeline.sink.batch import Batch, Line, sort
 from pipeline.sink.deferral import DEVICE_ROWS_MAX, Deferral, Device
 from pipeline.sink.figures import Figures
@@ -35,7 +33,6 @@ from pipeline.sink.patience import Patience, Stopped
 from pipeline.sink.poison import insert_good
 from pipeline.sink.statements import nobody, spoken
 from pipeline.sink.suspects import Suspects
-from pipeline.telemetry.metrics import SINK, text
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import RowsRefused
 
@@ -63,7 +60,8 @@ class Sink:
         on_flush: Callable[[Figures], None] = lambda figures: None,
         forgotten: Callable[[], Awaitable[Suppression]] = nobody,
     ) -> None:
-        self.figures = Figures()
+        self._accounts = Accounts(log, {STITCHED: GROUP, ALIASES: ALIAS_GROUP, DEAD_LETTERS: DEAD_GROUP})
+        self.figures = self._accounts.figures
         self._log = log
         self._warehouse = warehouse
         self._stitched = Lane(log, STITCHED, GROUP, interval_ms)
@@ -92,8 +90,7 @@ class Sink:
 
     def metrics(self) -> bytes:
         """The Prometheus text of all that."""
-        now = {"retries": self.retries, "behind_seconds": self.behind_ms / SECOND_MS}
-        return text(SINK, structs.asdict(self.figures) | now)
+        return self._accounts.metrics(self.retries, self.behind_ms)
 
     def unready(self) -> str:
         """Why nothing gets through just now, or ""."""
@@ -120,6 +117,7 @@ class Sink:
             drained.set()
 
         self._state = ""
+        watching = asyncio.create_task(self._accounts.watch(), name="lag of the sink")
         try:
             async with asyncio.TaskGroup() as lanes:
                 lanes.create_task(sources())
@@ -127,6 +125,8 @@ class Sink:
                 lanes.create_task(self._keep(self._dead, self._flush_dead, drained))  # what they refuse too
         finally:
             self._state = "stopped"
+            watching.cancel()
+            await asyncio.wait({watching})
             await self._stitched.close()
             await self._aliases.close()
             await self._dead.close()
@@ -165,18 +165,18 @@ class Sink:
     async def _flush_stitched(self, records: Sequence[Record]) -> None:
         began = time.monotonic()
         batch = sort(records, (ACTION_SCHEMA, LINK_SCHEMA, MARK_SCHEMA))  # a mark is passed by committing it
+        self._accounts.took(STITCHED, batch)
         refused = await self._insert_rows(batch)
         await self._rested()
         self._rest = asyncio.create_task(self._after_rows(batch, refused, began), name="links")
 
-    async def _after_rows(self, batch: Batch, refused: list[tuple[Line, str]], began: float) -> None:
-        """Steps 2 to 5."""
-        refused = refused + await self._apply_links(batch)
-        await self._bury(batch, refused)
+    async def _after_rows(self, batch: Batch, rows: list[tuple[Line, str]], began: float) -> None:
+        """Steps 2 to 5. `rows`: the refused ones."""
+        links = await self._apply_links(batch)
+        await self._bury(batch, rows + links)
         await self._commit(batch)
+        self._accounts.flushed(STITCHED, batch, len(rows), len(links), began)
         if batch.ends:
-            self.figures.flushes += 1
-            self.figures.flush_seconds = time.monotonic() - began
             self._on_flush(self.figures)
 
     async def _rested(self) -> None:
@@ -196,7 +196,6 @@ class Sink:
         """Step 1: the lines of the log as they are, without looking into them; the refused ones and why."""
         if not batch.kinds[ACTION_SCHEMA]:
             return []
-        self.figures.rows += batch.count(ACTION_SCHEMA)
         try:
             await self._patience.in_thread(self._warehouse.insert_rows, "action_log", batch.body(ACTION_SCHEMA))
         except RowsRefused:
@@ -208,7 +207,6 @@ class Sink:
         lines = self._deferral.due(all_of_them=self._patience.stop.is_set()) + batch.lines(LINK_SCHEMA)
         if not lines:
             return []
-        self.figures.links += batch.count(LINK_SCHEMA)
         refused, name = await self._stage("links_staged", lines)
         suspects = self._deferral.suspects(lines)
         large = set[Device]()
@@ -244,7 +242,6 @@ class Sink:
         letters = [letter for record in batch.unknown for letter in _unknown(record)]
         letters += [letter for line, why in refused for letter in _letters(line, "row_refused", why)]
         if letters:
-            self.figures.refused += len(refused) + len(batch.unknown)
             appends = [Append(DEAD_LETTERS, 0, letter, _DEAD) for letter in letters]
             await self._patience.insist(lambda: self._log.append(appends))
 
@@ -259,7 +256,8 @@ class Sink:
     async def _flush_aliases(self, records: Sequence[Record]) -> None:
         """Statements to their table and to who everybody is; see `sink.merges`."""
         batch = sort(records, (ALIAS_SCHEMA,))
-        lines = batch.lines(ALIAS_SCHEMA)
+        self._accounts.took(ALIASES, batch)
+        said = lines = batch.lines(ALIAS_SCHEMA)
         if lines:
             lines = spoken(lines, await self._patience.insist(self._forgotten))
         refused: list[tuple[Line, str]] = []
@@ -269,22 +267,25 @@ class Sink:
         if self._merges.due:
             await self._patience.in_thread(self._merges.load)
         await self._bury(batch, refused)
-        self.figures.aliases += len(lines)
         self.figures.merges, self.figures.merges_refused = self._merges.written, self._merges.refused
         await self._aliases.commit(batch.ends)
+        self._accounts.heard(ALIASES, batch, len(lines) - len(refused), len(said) - len(lines), len(refused))
 
     async def _flush_dead(self, records: Sequence[Record]) -> None:
         """Dead letters to their table. One that is itself refused is wrapped in another, straight into the table:
         through the log it would come back for ever.
         """
         batch = sort(records, (DEAD_LETTER_SCHEMA,))
-        refused = await self._insert_good("dead_letters", batch.lines(DEAD_LETTER_SCHEMA))
+        self._accounts.took(DEAD_LETTERS, batch, lines=False)
+        lines = batch.lines(DEAD_LETTER_SCHEMA)
+        refused = await self._insert_good("dead_letters", lines)
         wrapped = [letter for record in batch.unknown for letter in _unknown(record)]
         wrapped += [letter for line, why in refused for letter in _letters(line, "dead_letter_refused", why)]
         if wrapped:
             await self._patience.in_thread(self._warehouse.insert_rows, "dead_letters", b"\n".join(wrapped))
-        self.figures.dead_letters += batch.count(DEAD_LETTER_SCHEMA) + len(batch.unknown)
         await self._dead.commit(batch.ends)
+        turned_back = {id(line) for line, _ in refused}
+        self._accounts.buried(DEAD_LETTERS, batch, (x for x in lines if id(x) not in turned_back), len(refused))
 
 
 def _letters(line: Line, reason: str, detail: str) -> list[bytes]:

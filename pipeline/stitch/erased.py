@@ -16,7 +16,7 @@ def without(decoded: Decoded, forgotten: Suppression) -> Decoded:
     """The hits that may be kept: logins on devices that others use too as stubs, which say when and not who."""
     if forgotten.nobody:
         return decoded
-    left = Decoded([], [], [], decoded.dead, decoded.gone)
+    left = Decoded([], [], [], decoded.dead, decoded.gone, decoded.unreadable, decoded.reason)
     for line, head, t_ms in zip(decoded.lines, decoded.heads, decoded.times, strict=True):
         fate = forgotten.fate(head)
         if fate == "gone":

@@ -2,18 +2,26 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 
+from msgspec import structs
+
 from pipeline.identity.policy import Policy
+from pipeline.limits import SECOND_MS
 from pipeline.log.local import LocalLog, LocalWriter
 from pipeline.log.port import HITS, LogUnavailable, Reader, Record
+from pipeline.stitch.figures import Figures, current
 from pipeline.stitch.partition import Checkpoint, Partition, Unstitchable
 from pipeline.stitch.states import SAVE, SCHEMA, DeviceStates, rows
+from pipeline.telemetry.lag import GroupLags
+from pipeline.telemetry.metrics import STITCH, text
 
 GROUP = "stitch"
 _IDLE_MS = 500  # how long one wait for new records lasts; arrivals end it at once
 _RECORDS_MAX = 200  # a checkpoint's worth: keeps the transaction, and with it everybody's fsync, short
 _RETRY_S = 1.0
+_LOOK_S = 5.0  # at how much waits: two look-ups in a file
 
 _log = logging.getLogger(__name__)
 
@@ -30,11 +38,16 @@ class LocalStitch:
         self._policy = policy
         self._epoch = epoch
         self._partitions: dict[int, Partition] = {}
+        self._figures = Figures()
+        self._lags = GroupLags(log, {HITS: GROUP}, _LOOK_S)
+        self._taken: Sequence[Record] = ()  # and not durable yet
 
-    @property
-    def hits_total(self) -> int:
-        """Hits stitched since the start."""
-        return sum(partition.hits for partition in self._partitions.values())
+    def metrics(self) -> bytes:
+        """The Prometheus text of what has been done since the start."""
+        in_flight = sum(record.lines for record in self._taken)
+        oldest_ms = [record.timestamp_ms for record in self._taken[:1]]
+        now = current(self._figures, self._lags.of(HITS), self._lags.records().get(HITS), in_flight, oldest_ms)
+        return text(STITCH, {**structs.asdict(self._figures), **now, "partitions": len(self._partitions)})
 
     async def run(self, stop: asyncio.Event) -> None:
         """Stitch until `stop` is set, and then what was on the log at that moment: more may be coming all the time.
@@ -42,8 +55,13 @@ class LocalStitch:
         A full disk is waited out; a bug is raised.
         """
         await self._log.write(lambda writer: writer.execute(SCHEMA, ()))
-        while not await self._run_until_unavailable(stop):
-            await _pause(stop, _RETRY_S)
+        watching = asyncio.create_task(self._lags.watch(), name="lag of stitch")
+        try:
+            while not await self._run_until_unavailable(stop):
+                await _pause(stop, _RETRY_S)
+        finally:
+            watching.cancel()
+            await asyncio.wait({watching})
 
     async def _run_until_unavailable(self, stop: asyncio.Event) -> bool:
         reader = await self._log.reader(HITS, GROUP)
@@ -74,11 +92,23 @@ class LocalStitch:
         records = await reader.fetch(_IDLE_MS, _RECORDS_MAX)
         if not records:
             return False
+        self._taken = records
         checkpoints = await asyncio.to_thread(self._feed, records)
+        began_s = time.monotonic()
         await self._log.write(_writes(checkpoints))
         for number, checkpoint in checkpoints.items():
             self._partitions[number].committed(checkpoint)
+        self._told(checkpoints, time.monotonic() - began_s)
         return True
+
+    def _told(self, checkpoints: dict[int, Checkpoint], took_s: float) -> None:
+        now_ms = time.time() * SECOND_MS
+        for record in self._taken:
+            self._figures.latency_seconds.observe((now_ms - record.timestamp_ms) / SECOND_MS)
+        self._figures.records += len(self._taken)
+        self._figures.states += sum(len(checkpoint.dirty) for checkpoint in checkpoints.values())
+        self._figures.durable([checkpoint.done for checkpoint in checkpoints.values()], took_s)
+        self._taken = ()
 
     def _feed(self, records: Sequence[Record]) -> dict[int, Checkpoint]:
         checkpoints = {}

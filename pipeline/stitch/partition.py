@@ -7,11 +7,12 @@ from msgspec import Struct, structs
 
 from pipeline.identity.device import Device
 from pipeline.identity.policy import Policy
-from pipeline.identity.stitcher import Key, Stamp, stitch
+from pipeline.identity.stitcher import Key, Stamp, Stitched, stitch
 from pipeline.log.port import DEAD_LETTERS, STITCHED, Append, Record
 from pipeline.model import ACTION_SCHEMA, DEAD_LETTER_SCHEMA, LINK_SCHEMA, MARK_SCHEMA, Mark
 from pipeline.privacy.erasures import Forgotten
 from pipeline.stitch.erased import without
+from pipeline.stitch.figures import Done
 from pipeline.stitch.pack import packed
 from pipeline.stitch.record import Decoded, action_lines, dead_letters, decode, version_of
 from pipeline.stitch.states import DeviceStates
@@ -29,8 +30,7 @@ class Checkpoint(Struct):
     outputs: list[Append]
     dirty: dict[Key, Device]
     position: int
-    hits: int
-    erased: int  # hits of people who were forgotten, which came again and are not kept
+    done: Done
 
 
 class Unstitchable(Exception):
@@ -86,7 +86,7 @@ class Partition:
         devices = self._states.load(keys - self._dirty.keys() - self._storing.keys()) | self._storing | self._dirty
         for record, readable in decoded:
             if record.offset in self._poison:
-                self._emit(DEAD_LETTER_SCHEMA, self._buried(record))
+                self._bury(record)
             else:
                 self._fold(record, readable, devices)
             self.position = record.offset + 1
@@ -119,7 +119,7 @@ class Partition:
             DEAD_LETTER_SCHEMA: DEAD_LETTERS,
         }
         outputs = [a for kind, lines in self._lines.items() for a in packed(topics[kind], self.number, kind, lines)]
-        checkpoint = Checkpoint(outputs, self._dirty, self.position, self._hits, self._erased)
+        checkpoint = Checkpoint(outputs, self._dirty, self.position, self._done)
         self._storing = self._dirty
         self._reset()
         return checkpoint
@@ -128,7 +128,7 @@ class Partition:
         """The checkpoint is durable: go on from there."""
         self._states.keep(checkpoint.dirty)
         self._committed = checkpoint.position
-        self.hits += checkpoint.hits
+        self.hits += checkpoint.done.hits
         self._storing = {}
         self._poison = {offset: why for offset, why in self._poison.items() if offset >= self._committed}
 
@@ -150,12 +150,21 @@ class Partition:
         except Exception as error:
             raise Unstitchable(record.offset, error) from error
         self._emit(ACTION_SCHEMA, list(action_lines(readable.lines, stitched.placed, stamp.version)))
-        self._erased += sum(place.hidden for place in stitched.placed) + readable.gone
         self._emit(LINK_SCHEMA, [_encode(link) for link in stitched.links])
         self._emit(DEAD_LETTER_SCHEMA, readable.dead)
         self._emit(MARK_SCHEMA, passed)
         self._dirty.update((key, devices[key]) for key in stitched.dirty)
-        self._hits += len(readable.heads)
+        self._count(record, readable, stitched, len(passed))
+
+    def _count(self, record: Record, readable: Decoded, stitched: Stitched, marks: int) -> None:
+        done = self._done
+        done.read += 0 if marks else record.lines
+        done.hits += len(readable.heads)
+        done.links += len(stitched.links)
+        done.erased += readable.gone
+        done.place(stitched.placed)
+        if readable.unreadable:
+            done.dead_letters[readable.reason] += readable.unreadable
 
     def _passed(self, record: Record) -> list[bytes]:
         """The mark with what it is passed under. It stands behind all that was gathered before it: its kind is last."""
@@ -168,14 +177,19 @@ class Partition:
         }
         return [_encode(structs.replace(mark, **known)) for mark in marks]
 
-    def _buried(self, record: Record) -> list[bytes]:
-        return dead_letters(record, None, record.value, "stitch_failed", self._poison[record.offset])
+    def _bury(self, record: Record) -> None:
+        why = self._poison[record.offset]
+        self._emit(DEAD_LETTER_SCHEMA, dead_letters(record, None, record.value, "stitch_failed", why))
+        self._done.poisoned += 1
+        self._done.read += record.lines
+        self._done.dead_letters["stitch_failed"] += record.lines
 
     def _reset(self) -> None:
         self._dirty: dict[Key, Device] = {}
         kinds = (ACTION_SCHEMA, LINK_SCHEMA, DEAD_LETTER_SCHEMA, MARK_SCHEMA)
         self._lines: dict[str, list[bytes]] = {kind: [] for kind in kinds}
-        self._bytes = self._hits = self._erased = 0
+        self._bytes = 0
+        self._done = Done()
 
     def _emit(self, schema: str, lines: list[bytes]) -> None:
         self._lines[schema] += lines

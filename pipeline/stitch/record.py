@@ -29,6 +29,8 @@ class Decoded(msgspec.Struct):
     times: list[int]  # of the heads, in epoch milliseconds
     dead: list[bytes]
     gone: int = 0  # hits of people who were forgotten
+    unreadable: int = 0  # hits that are dead letters now
+    reason: str = ""  # of these
 
 
 def version_of(epoch: int, offset: int) -> int:
@@ -42,7 +44,8 @@ def decode(record: Record) -> Decoded:
     schema = record.headers.get("schema", "")
     if schema != HIT_SCHEMA:
         detail = f"schema: expected {HIT_SCHEMA}, got {schema!r}"
-        return Decoded([], [], [], dead_letters(record, None, record.value, "unknown_schema", detail))
+        dead = dead_letters(record, None, record.value, "unknown_schema", detail)
+        return Decoded([], [], [], dead, unreadable=record.lines, reason="unknown_schema")
     try:
         return _decode_all(record.value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -73,6 +76,7 @@ def _decode_each(record: Record) -> Decoded:
             t_ms = _checked(head, line)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             decoded.dead += dead_letters(record, number, line, "bad_hit", str(error))
+            decoded.unreadable, decoded.reason = decoded.unreadable + 1, "bad_hit"
             continue
         decoded.lines.append(line.rstrip())
         decoded.heads.append(head)

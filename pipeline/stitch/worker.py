@@ -15,10 +15,12 @@ from msgspec import Struct, structs
 from pipeline.identity.policy import Policy
 from pipeline.limits import SECOND_MS
 from pipeline.log.kafka import KafkaLog
+from pipeline.log.kafka_security import NONE, Security
 from pipeline.log.port import HITS, STITCH_STATE, STITCHED, TOPICS, LogUnavailable, Record
 from pipeline.model import Mark
 from pipeline.privacy.erasures import Forgotten, forgotten
 from pipeline.privacy.keys import NoKey
+from pipeline.stitch.figures import current
 from pipeline.stitch.partition import Partition
 from pipeline.stitch.worker_cache import CacheBusy, StateCache
 from pipeline.stitch.worker_checkpoint import Checkpoints
@@ -29,6 +31,7 @@ from pipeline.stitch.worker_recovery import Recovery, Refused, made_anew
 from pipeline.stitch.worker_stitching import Stitching
 from pipeline.stitch.worker_tenure import Pace, Tenure
 from pipeline.telemetry.health import Health, Progress
+from pipeline.telemetry.lag import Lag
 from pipeline.telemetry.metrics import STITCH, text
 
 GROUP = "seamline-stitch"
@@ -56,6 +59,7 @@ class WorkerSettings(Struct, frozen=True):
     devices_max: int = 200_000  # states in memory, shared by the partitions of this worker
     pace: Pace = Pace()
     erasure_key: Path = Path()  # the file; needed once somebody was forgotten
+    security: Security = NONE
 
 
 class Report(Struct, frozen=True):
@@ -91,7 +95,7 @@ async def _serve(settings: WorkerSettings) -> tuple[int, threading.Timer]:
     except CacheBusy as busy:
         _log.error("%s", busy)
         return REFUSED, threading.Timer(0, lambda: None)
-    log = KafkaLog(settings.bootstrap)
+    log = KafkaLog(settings.bootstrap, security=settings.security)
     worker = StitchWorker(settings, log, cache)
     work = asyncio.ensure_future(worker.work())
     await asyncio.wait([work, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -132,6 +136,7 @@ class StitchWorker:
         self._app = stitch_app(_group(settings), self._stitching)
         self._checkpoints = Checkpoints(log, cache, self._app.commit_positions, self._figures)
         self._progress = Progress(settings.stalled_ms, asyncio.get_running_loop().time())
+        self._lag = Lag()
         self._health = Health(self._alive, lambda: self._stitching.ready, self._report, self._metrics)
 
     async def work(self) -> None:
@@ -219,6 +224,7 @@ class StitchWorker:
             seen |= self._stitching.folded or {}
             ends = await self._ends()
             self._progress.look(self._stitching.folded, ends, asyncio.get_running_loop().time())
+            self._lag.look(self._stitching.folded, ends, asyncio.get_running_loop().time())
             for number, end in (ends or {}).items():
                 if end < seen.get(number, 0):
                     raise Refused(made_anew(number, end, seen[number], self._epoch))
@@ -239,9 +245,9 @@ class StitchWorker:
         return Report(sorted(self._stitching.positions), self._progress.lag, self._figures)
 
     def _metrics(self) -> bytes:
-        report = self._report()
-        now = {"lag": report.lag, "partitions": len(report.partitions)}
-        return text(STITCH, structs.asdict(report.figures) | now)
+        partitions, lag = len(self._stitching.positions), self._progress.lag
+        now = current(self._figures, self._lag, lag, self._stitching.hits, self._stitching.oldest_ms.values())
+        return text(STITCH, {**structs.asdict(self._figures), **now, "partitions": partitions})
 
 
 def _group(settings: WorkerSettings) -> Group:
@@ -252,4 +258,5 @@ def _group(settings: WorkerSettings) -> Group:
         session_timeout_ms=settings.session_timeout_ms,
         commit_timeout_ms=settings.session_timeout_ms,
         folder=settings.data_dir / "faust",
+        security=settings.security,
     )

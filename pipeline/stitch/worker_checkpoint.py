@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from pipeline.log.port import Append, Log
 from pipeline.stitch.changelog import state_records
+from pipeline.stitch.figures import Done
 from pipeline.stitch.states import Row
 from pipeline.stitch.worker_cache import Mark, StateCache
 from pipeline.stitch.worker_figures import Figures, patiently
@@ -27,8 +28,7 @@ class Snapshot(Struct, frozen=True):
     rows: list[Row]
     version: int
     position: int
-    hits: int
-    erased: int = 0
+    done: Done
 
 
 class Checkpoints:
@@ -51,6 +51,7 @@ class Checkpoints:
 
         Raises Fenced in step 4; what was written before it is true all the same.
         """
+        began_s = asyncio.get_running_loop().time()
         outputs = [append for snapshot in snapshots for append in snapshot.outputs]
         await self._append("outputs", outputs)
         states = [a for s in snapshots for a in state_records(s.partition, s.rows, s.version)]
@@ -60,10 +61,8 @@ class Checkpoints:
         await self._keep([row for s in snapshots for row in s.rows], marks)
         positions = {snapshot.partition: snapshot.position for snapshot in snapshots}
         await patiently("positions", lambda: self._commit(positions), self._figures)
-        self._figures.checkpoints += 1
         self._figures.states += sum(len(s.rows) for s in snapshots)
-        self._figures.hits += sum(s.hits for s in snapshots)
-        self._figures.erased += sum(s.erased for s in snapshots)
+        self._figures.durable([s.done for s in snapshots], asyncio.get_running_loop().time() - began_s)
 
     async def _append(self, what: str, appends: list[Append]) -> Sequence[int]:
         if not appends:

@@ -5,9 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from msgspec import Struct
-
 from pipeline.log.port import LogUnavailable
+from pipeline.stitch import figures as stitching
 
 T = TypeVar("T")
 _RETRY_S_MIN = 0.1
@@ -16,17 +15,11 @@ _RETRY_S_MAX = 5.0
 _log = logging.getLogger(__name__)
 
 
-class Figures(Struct):
-    """Totals since the start of the process."""
+class Figures(stitching.Figures):
+    """The same on Kafka, and what only happens there."""
 
-    records: int = 0  # of hits, folded; a replay counts again
-    hits: int = 0  # in checkpoints that became durable
-    erased: int = 0  # hits of people who were forgotten, which came again and were not kept
-    checkpoints: int = 0
-    states: int = 0  # device states written to the changelog
     states_joined: int = 0  # read back from it
     states_unreadable: int = 0  # lines of it that became dead letters
-    poisoned: int = 0  # records that could not be folded and became dead letters
     skipped_records: int = 0  # that the framework left out and that were fetched from the log instead
     lost_offsets: int = 0  # of hits that retention removed before anybody read them
     waits: int = 0  # attempts the log did not answer

@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from itertools import chain
 
 from pipeline.log.port import Record
 from pipeline.stitch.partition import Checkpoint, Partition, Unstitchable
@@ -42,6 +43,17 @@ class Lane:
     def position(self) -> int:
         """Everything below is folded."""
         return self._partition.position
+
+    @property
+    def hits(self) -> int:
+        """How many were taken and are in no durable checkpoint."""
+        return sum(record.lines for records in (self._unstored, self._waiting) for record in records)
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the log took the oldest record that is in no durable checkpoint (epoch); None when there is none."""
+        first = next(chain(self._unstored, self._waiting), None)
+        return None if first is None else first.timestamp_ms
 
     @property
     def output_bytes(self) -> int:
@@ -96,19 +108,20 @@ class Lane:
         self._storing = checkpoint
         changed = rows(self.number, checkpoint.dirty)
         version = version_of(self._epoch, checkpoint.position - 1)
-        done = (checkpoint.hits, checkpoint.erased)
-        return Snapshot(self.number, checkpoint.outputs, changed, version, checkpoint.position, *done)
+        return Snapshot(self.number, checkpoint.outputs, changed, version, checkpoint.position, done=checkpoint.done)
 
-    def stored(self) -> None:
-        """The snapshot is durable."""
+    def stored(self) -> list[int]:
+        """The snapshot is durable. When the log took each record of it (epoch milliseconds)."""
         assert self._storing is not None, "no snapshot was taken"
         self._partition.committed(self._storing)
         position, self._storing = self._storing.position, None
+        taken_ms = []
         while self._unstored and self._unstored[0].offset < position:
-            self._unstored.popleft()
+            taken_ms.append(self._unstored.popleft().timestamp_ms)
         if self._fence is not None and position >= self._fence:
             self._fence = None
         self._go_back()
+        return taken_ms
 
     def _go_back(self) -> None:
         """Once nothing is being stored: undo what is not durable and put its records in front again."""

@@ -49,6 +49,16 @@ class Stitching:
         """Up to where hits are folded; None while nothing is ours."""
         return None if self._tenure is None else self._tenure.folded
 
+    @property
+    def hits(self) -> int:
+        """How many were taken and are in no durable checkpoint."""
+        return 0 if self._tenure is None else self._tenure.hits
+
+    @property
+    def oldest_ms(self) -> Mapping[int, int]:
+        """When the log took the oldest of them (epoch), by partition."""
+        return {} if self._tenure is None else self._tenure.oldest_ms
+
     async def room(self) -> None:
         """Return once more records may come."""
         if self._tenure is not None:

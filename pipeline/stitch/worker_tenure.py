@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from pipeline.limits import KIB, MIB
+from pipeline.limits import KIB, MIB, SECOND_MS
 from pipeline.log.port import HITS, Log, Record
 from pipeline.stitch.worker_checkpoint import Fenced, Snapshot
 from pipeline.stitch.worker_figures import Figures, patiently
@@ -59,6 +60,16 @@ class Tenure:
     def folded(self) -> Mapping[int, int]:
         """Up to where hits are folded, by partition."""
         return {number: lane.position for number, lane in self._lanes.items()}
+
+    @property
+    def hits(self) -> int:
+        """How many were taken and are in no durable checkpoint."""
+        return sum(lane.hits for lane in self._turn)
+
+    @property
+    def oldest_ms(self) -> Mapping[int, int]:
+        """Of partitions with records that are in no durable checkpoint: when the log took the first of them (epoch)."""
+        return {number: at_ms for number, lane in self._lanes.items() if (at_ms := lane.oldest_ms) is not None}
 
     async def room(self) -> None:
         """Return once more records may come."""
@@ -196,8 +207,10 @@ class Tenure:
         if self._storing is not None and self._storing.done():
             storing, self._storing = self._storing, None
             storing.result()
+            now_ms = time.time() * SECOND_MS
             for lane in self._stored_lanes:
-                lane.stored()
+                for taken_ms in lane.stored():
+                    self._figures.latency_seconds.observe((now_ms - taken_ms) / SECOND_MS)
 
     async def _rest(self) -> None:
         """Until a record comes, a checkpoint is stored, or one is due."""

@@ -57,11 +57,21 @@ class Stages:
         self.warehouse = warehouse
         self.failed: asyncio.Event = asyncio.Event()
         self.sink: Sink | None = None
+        self.stitch: LocalStitch | None = None
 
     def made(self, sink: Sink) -> Sink:
         """The one that stores from now on; a fresh one counts from nought, as after a restart."""
         self.sink = sink
         return sink
+
+    def stitching(self, stitch: LocalStitch) -> LocalStitch:
+        """The same of the one that stitches."""
+        self.stitch = stitch
+        return stitch
+
+    def metrics(self) -> bytes:
+        """The Prometheus text of what runs beside ingest."""
+        return b"".join(stage.metrics() for stage in (self.stitch, self.sink) if stage)
 
     async def query(self, sql: str, parameters: Mapping[str, Any]) -> Answer:
         """Ask the warehouse; a refusal is an answer."""
@@ -96,8 +106,8 @@ async def stages(settings: Settings, mounts: Mounts | None = None) -> AsyncItera
         running = Stages(log, warehouse, ingest, "")
         running.epoch = await asyncio.to_thread(warehouse.register_log, log.log_id, HITS)
         sink = Stage("sink", lambda: running.made(Sink(log, warehouse)).run, running.failed)
-        ingest.beside.append(lambda: running.sink.metrics() if running.sink else b"")
-        stitch = Stage("stitch", lambda: LocalStitch(log, policy, running.epoch).run, running.failed)
+        ingest.beside.append(running.metrics)
+        stitch = Stage("stitch", lambda: running.stitching(LocalStitch(log, policy, running.epoch)).run, running.failed)
         await stack.enter_async_context(sink.running())
         await stack.enter_async_context(stitch.running())
         housekeeping = asyncio.create_task(_expire(log))

@@ -58,7 +58,7 @@ async def test_a_line_may_be_broken_in_any_way(warehouse: Warehouse, line: bytes
     ]
     assert warehouse.query("SELECT count() FROM identity_links FINAL").rows == [[1]]
     assert warehouse.query("SELECT countIf(attribution = 'backfilled') FROM actions").rows == [[2]]
-    assert (sink.figures.refused, sink.figures.dead_letters) == (4, 4)
+    assert (sink.figures.refused, sink.figures.dead_letters["row_refused"]) == (4, 4)
 
 
 async def test_a_record_of_an_unknown_kind_is_kept_whole(warehouse: Warehouse) -> None:

@@ -7,25 +7,37 @@ import httpx
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from pipeline.ingest.app import IngestApp
 from pipeline.ingest.counts import Counts
-from pipeline.ingest.metrics import IngestCollector
+from pipeline.settings import load_settings
 from pipeline.sink.figures import Figures as SinkFigures
+from pipeline.stitch.figures import current
 from pipeline.stitch.worker import Report
 from pipeline.stitch.worker_figures import Figures as StitchFigures
 from pipeline.telemetry.health import Health
-from pipeline.telemetry.metrics import SINK, STITCH, exposition, text
+from pipeline.telemetry.histogram import seconds
+from pipeline.telemetry.lag import Lag
+from pipeline.telemetry.metrics import INGEST, SINK, STITCH, text
+from tests.support.fake_log import FakeLog
 
 PAGE = Path(__file__).parents[2] / "deploy" / "README.md"
+MEANINGS = (*INGEST.values(), *STITCH.values(), *SINK.values())
 
 
 def fields(*structs: type[msgspec.Struct]) -> set[str]:
     return {field for struct in structs for field in struct.__struct_fields__}
 
 
-def test_every_number_has_a_metric() -> None:
+async def test_every_number_has_a_metric(tmp_path: Path) -> None:
     """A figure that nobody can watch is not counted."""
-    assert fields(StitchFigures, Report) - {"figures"} == STITCH.keys()
-    assert fields(SinkFigures) | {"retries", "behind_seconds"} == SINK.keys()
+    settings = load_settings({"SEAMLINE_DATA": str(tmp_path)})
+    app = IngestApp(settings.sites, FakeLog(), settings.ingest)
+    counted = {name for name in (*vars(Counts()), "unaccounted") if not name.startswith("_")}
+    looked_up = current(StitchFigures(), Lag(), None, 0, [])
+
+    assert counted | app._now().keys() == INGEST.keys()
+    assert (fields(StitchFigures) - {"checkpoint_at_s"}) | looked_up.keys() | {"partitions"} == STITCH.keys()
+    assert fields(SinkFigures) | {"unaccounted", "retries", "behind_seconds", "lag", "lag_seconds"} == SINK.keys()
 
 
 def test_numbers_are_read_back_as_they_are() -> None:
@@ -43,14 +55,38 @@ def test_numbers_are_read_back_as_they_are() -> None:
     } == found  # fmt: skip
 
 
-def test_the_operators_page_names_them_all() -> None:
-    """And nothing that is not there."""
-    ingest = exposition(IngestCollector(Counts(), list))
-    own = {f.name + "_total" for f in text_string_to_metric_families(ingest.decode())}
-    theirs = {meaning.name + "_total" * meaning.counts for meaning in (*STITCH.values(), *SINK.values())}
-    named = set(re.findall(r"^\| `(seamline_[a-z_]+)", PAGE.read_text(), re.M))
+def test_a_histogram_is_cumulative() -> None:
+    """Each observation is in every bucket whose bound it does not pass; a clock that goes back took no time."""
+    took = seconds()
+    for value in (0.001, 0.2, 0.2, 7_200.0, -3.0):
+        took.observe(value)
+    told = text(STITCH, {"latency_seconds": took}).decode()
+    (family,) = text_string_to_metric_families(told)
+    buckets = {s.labels["le"]: s.value for s in family.samples if s.name.endswith("_bucket")}
+    others = {s.name: s.value for s in family.samples if not s.name.endswith("_bucket")}
 
-    assert own | theirs == {name for name in named if not name.startswith("seamline_ingest_") or name in own}
+    assert (buckets["0.001"], buckets["0.1"], buckets["0.25"], buckets["3600.0"], buckets["+Inf"]) == (2, 2, 4, 4, 5)
+    assert {"seamline_stitch_latency_seconds_count": 5, "seamline_stitch_latency_seconds_sum": 7_200.401} == others
+
+
+def test_the_operators_page_names_them_all() -> None:
+    """Each with its labels and what it is, in the words of the metric itself, and nothing that is not there."""
+    expected = {
+        f"| `{meaning.told_as}{'{' + ', '.join(meaning.labels) + '}' if meaning.labels else ''}` | {meaning.what} |"
+        for meaning in MEANINGS
+    }
+    named = set(re.findall(r"^\| `seamline_.*$", PAGE.read_text(), re.M))
+
+    assert expected == named
+
+
+def test_names_follow_their_units() -> None:
+    """A duration says seconds, a share of nothing is left to guess, and no two metrics have one name."""
+    names = [meaning.name for meaning in MEANINGS]
+
+    assert len(set(names)) == len(names)
+    assert [m.name for m in MEANINGS if m.kind == "counter" and m.name.endswith(("_seconds", "_total"))] == []
+    assert [name for name in names if re.search(r"_(ms|millis|s)$", name)] == []
 
 
 async def test_a_worker_tells_them() -> None:
