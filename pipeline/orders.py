@@ -157,7 +157,7 @@ def _tell(settings: Settings, order: str, arguments: Any, seconds_max: float = 6
 async def _on_kafka(settings: Settings, work: Callable[[Log], Awaitable[Any]]) -> Any:
     from pipeline.log.kafka import KafkaLog
 
-    log = KafkaLog(",".join(settings.log.brokers))
+    log = KafkaLog(settings.log.brokers, security=settings.log.security)
     try:
         return await work(log)
     except LogUnavailable as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from urllib.parse import urlsplit
 
 
@@ -21,6 +22,17 @@ def name(text: str) -> str:
     if not text or any(c.isspace() for c in text):
         raise ValueError("a name without spaces")
     return text
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """A parser of one of these words, in any case."""
+
+    def parse(text: str) -> str:
+        if text.upper() not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return text.upper()
+
+    return parse
 
 
 def path(text: str) -> str:
@@ -51,6 +63,15 @@ def warehouse_url(text: str) -> str:
     ):
         return text
     raise ValueError("`chdb:///folder`, `clickhouse://user@host:8123/database` or `clickhouses://` for TLS")
+
+
+def secret(where: str) -> str:
+    """What stands in the file of that name, without its last line break."""
+    try:
+        return Path(where).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else "") or type(error).__name__
+        raise ValueError(f"a readable file ({why})") from error
 
 
 def hosts(text: str) -> tuple[str, ...]:

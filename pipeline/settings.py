@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from pipeline import limits
 from pipeline import setting_values as value
+from pipeline.kafka_settings import read_security
+from pipeline.log.kafka_security import MECHANISMS, NONE, PROTOCOLS, Security
 from pipeline.sites import Sites, SitesError, default_sites, parse_sites
 
 PREFIX = "SEAMLINE_"
@@ -31,6 +33,7 @@ class LogSettings(Struct, frozen=True):
     folder: Path | None
     brokers: tuple[str, ...]
     partitions: int
+    security: Security = NONE
 
 
 class IngestSettings(Struct, frozen=True):
@@ -105,6 +108,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "PARTITIONS", value.whole(1, 1_024), str(limits.PARTITIONS), "partitions of a new topic; fixed for its life"
     ),
+    Setting("KAFKA_SECURITY_PROTOCOL", value.one_of(*PROTOCOLS), PROTOCOLS[0], "what Kafka's listener speaks"),
+    Setting(
+        "KAFKA_CA_FILE", value.path, "", "who signs the brokers' certificates (PEM); without it, whom this host trusts"
+    ),
+    Setting("KAFKA_CERTIFICATE_FILE", value.path, "", "the certificate to show to Kafka (PEM)"),
+    Setting("KAFKA_KEY_FILE", value.path, "", "its key (PEM, without a passphrase)"),
+    Setting("KAFKA_SASL_MECHANISM", value.one_of(*MECHANISMS), MECHANISMS[-1], "how the password is proved to Kafka"),
+    Setting("KAFKA_USER", value.name, "", "the name to give to Kafka"),
+    Setting("KAFKA_PASSWORD_FILE", value.path, "", "a file with the password of that name"),
     Setting("WAREHOUSE", value.warehouse_url, "chdb://{data}/warehouse", "where the rows go"),
     Setting("WAREHOUSE_PASSWORD_FILE", value.path, "", "a file with the ClickHouse password"),
     Setting("RETENTION_DAYS", value.whole(0, 36_500), "0", "how long actions, facts and links are kept; 0 for ever"),
@@ -168,6 +180,9 @@ def load_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
             problems.append(f"{name}: expected {error}, got {_shown(texts[name])!r}")
     password = _read_secret(values.get("WAREHOUSE_PASSWORD_FILE"), problems)
     sites = _read_sites(values.get("SITES"), problems)
+    odd: list[tuple[str, str, str]] = []
+    security = read_security(values, odd)
+    problems += [f"{PREFIX}{name}: expected {expected}, got {got!r}" for name, expected, got in odd]
     if not problems and values["LINGER_MS_MIN"] > values["LINGER_MS_MAX"]:
         problems.append(
             f"{PREFIX}LINGER_MS_MIN: expected at most SEAMLINE_LINGER_MS_MAX, got {texts[PREFIX + 'LINGER_MS_MIN']!r}"
@@ -175,10 +190,12 @@ def load_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
     if problems or sites is None:
         raise SettingsError("\n".join(problems))
     shown = tuple((name, _shown(texts[name]), setting.sentence) for name, setting in _BY_NAME.items())
-    return _assemble(values, password, sites, shown)
+    return _assemble(values, password, security, sites, shown)
 
 
-def _assemble(v: dict[str, Any], password: str, sites: Sites, shown: tuple[tuple[str, str, str], ...]) -> Settings:
+def _assemble(
+    v: dict[str, Any], password: str, security: Security, sites: Sites, shown: tuple[tuple[str, str, str], ...]
+) -> Settings:
     scheme, _, where = v["LOG"].partition("://")
     return Settings(
         data=Path(v["DATA"]).absolute(),
@@ -187,6 +204,7 @@ def _assemble(v: dict[str, Any], password: str, sites: Sites, shown: tuple[tuple
             folder=Path(where) if scheme == "local" else None,
             brokers=tuple(where.rstrip("/").split(",")) if scheme == "kafka" else (),
             partitions=v["PARTITIONS"],
+            security=security,
         ),
         ingest=IngestSettings(
             host=v["HOST"],
@@ -231,9 +249,9 @@ def _read_secret(path: str | None, problems: list[str]) -> str:
     if not path:
         return ""
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{PREFIX}WAREHOUSE_PASSWORD_FILE: expected a readable file, got {path!r} ({_why(error)})")
+        return value.secret(path)
+    except ValueError as error:
+        problems.append(f"{PREFIX}WAREHOUSE_PASSWORD_FILE: expected {error}, got {path!r}")
         return ""
 
 

@@ -47,11 +47,11 @@ async def _create_topics(settings: Settings, warehouse: Warehouse) -> list[str]:
     """A new epoch first, then the topic it is for. A crash between them leaves an epoch unused, which is harmless;
     the other way round, a new log would write under the old epoch and lose to the rows of the log before it. A topic
     that somebody else made, or that an empty warehouse stands behind, has no epoch yet and gets one."""
-    log = KafkaLog(",".join(settings.log.brokers))
+    log = _log(settings)
     try:
         if not await log.exists(HITS) or await asyncio.to_thread(warehouse.current_epoch, HITS) is None:
             await asyncio.to_thread(warehouse.new_epoch, HITS)
-        return await create_topics(settings.log.brokers, settings.log.partitions)
+        return await create_topics(settings.log.brokers, settings.log.partitions, security=settings.log.security)
     finally:
         await log.close()
 
@@ -60,7 +60,7 @@ def run_ingest(settings: Settings) -> int:
     """HTTP to the log until told to stop; then what was taken is made durable."""
 
     async def work() -> int:
-        log = KafkaLog(",".join(settings.log.brokers))
+        log = _log(settings)
         app = IngestApp(settings.sites, log, settings.ingest)
         await app.start()
         following = asyncio.create_task(follow(log, settings.erasure_key, app.suppress))
@@ -97,6 +97,7 @@ def run_stitch(settings: Settings) -> int:
             web_host=settings.ingest.host,
             web_port=settings.ingest.port,
             erasure_key=settings.erasure_key,
+            security=settings.log.security,
         )
     )
 
@@ -110,7 +111,7 @@ def run_sink(settings: Settings) -> int:
 
     async def work() -> int:
         warehouse = await asyncio.to_thread(_warehouse, settings)
-        log = KafkaLog(",".join(settings.log.brokers))
+        log = _log(settings)
         sink = Sink(log, warehouse, forgotten=lambda: _suppression(log, settings))
         health = Health(lambda: True, lambda: not sink.unready(), lambda: sink.figures, sink.metrics)
         await health.start(settings.ingest.host, settings.ingest.port)
@@ -124,6 +125,10 @@ def run_sink(settings: Settings) -> int:
         return 0
 
     return _run(settings, work)
+
+
+def _log(settings: Settings) -> KafkaLog:
+    return KafkaLog(settings.log.brokers, security=settings.log.security)
 
 
 def _warehouse(settings: Settings) -> Warehouse:

@@ -10,6 +10,7 @@ from pipeline.limits import APPEND_BYTES_MAX
 from pipeline.log.kafka_appender import KafkaAppender
 from pipeline.log.kafka_client import KafkaConnection, admin_client, groupless_consumer, patiently, unavailable
 from pipeline.log.kafka_reader import KafkaReader, record_of
+from pipeline.log.kafka_security import NONE, Security
 from pipeline.log.kafka_topics import create_topics
 from pipeline.log.port import Append, LogUnavailable, Record
 
@@ -22,7 +23,7 @@ class KafkaLog:
     """`Log` on Kafka. Nothing is connected until it is needed, so it can be made while Kafka is away.
 
     `bootstrap` is `host:port`, several with commas. Every call answers or raises LogUnavailable within about
-    `timeout_ms`; joining a group takes up to three sessions more. `security` goes to aiokafka as it is.
+    `timeout_ms`; joining a group takes up to three sessions more.
     """
 
     def __init__(
@@ -33,9 +34,9 @@ class KafkaLog:
         session_ms: int = 10_000,
         idempotent: bool = False,
         instance_id: str | None = None,
-        security: Mapping[str, Any] | None = None,
+        security: Security = NONE,
     ) -> None:
-        self._connection = KafkaConnection(bootstrap=bootstrap, timeout_ms=timeout_ms, security=security or {})
+        self._connection = KafkaConnection(bootstrap=bootstrap, timeout_ms=timeout_ms, security=security)
         self._session_ms = session_ms
         self._instance_id = instance_id
         self._appender = KafkaAppender(self._connection, idempotent)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from msgspec import Struct
 
+from pipeline.log.kafka_security import NONE, Security, TlsFile
 from pipeline.log.port import LogUnavailable
 
 _log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ _RETRY_S = 0.1
 
 
 class KafkaConnection(Struct, frozen=True, kw_only=True):
-    """Where Kafka is and how long a call may take; `security` is passed to aiokafka as it is (TLS, SASL).
+    """Where Kafka is, how long a call may take, and who we are there.
 
     One request may take half of that: aiokafka then gives up by itself and closes what it opened. Cancelled in the
     middle of connecting, it would forget an open connection.
@@ -28,18 +29,19 @@ class KafkaConnection(Struct, frozen=True, kw_only=True):
     bootstrap: str | Sequence[str]
     timeout_ms: int = 5_000
     client_id: str = "seamline"
-    security: Mapping[str, Any] = {}
-
-    def __repr__(self) -> str:  # `security` holds passwords
-        return f"KafkaConnection({self.bootstrap!r}, timeout_ms={self.timeout_ms})"
+    security: Security = NONE
 
     def arguments(self) -> dict[str, Any]:
-        """What every aiokafka client is made with."""
+        """What every aiokafka client is made with. Raises LogUnavailable when a certificate cannot be read any more."""
+        try:
+            security = self.security.arguments()
+        except TlsFile as error:
+            raise LogUnavailable(f"Kafka: {error.part}: expected {error}") from error
         return {
             "bootstrap_servers": self.bootstrap if isinstance(self.bootstrap, str) else list(self.bootstrap),
             "request_timeout_ms": self.timeout_ms // 2,
             "client_id": self.client_id,
-            **self.security,
+            **security,
         }
 
 

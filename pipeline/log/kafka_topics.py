@@ -1,13 +1,13 @@
 """The topics of Seamline as Kafka keeps them; it must not know what stands in them."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import LeaderNotAvailableError, TopicAlreadyExistsError, for_code
 
 from pipeline.limits import DAY_MS, LOOKBACK_MS, PARTITIONS
 from pipeline.log.kafka_client import KafkaConnection, admin_client, patiently, unavailable
+from pipeline.log.kafka_security import NONE, Security
 from pipeline.log.port import ERASURES, HITS, STITCH_STATE, STITCHED, LogUnavailable
 from pipeline.log.retention import retention_ms
 
@@ -22,14 +22,14 @@ async def create_topics(
     *,
     replication: int | None = None,
     lookback_ms: int = LOOKBACK_MS,
-    security: Mapping[str, Any] | None = None,
+    security: Security = NONE,
 ) -> list[str]:
     """Make the topics that are missing; the names of those made by this call. Safe to run twice and by two processes.
 
     `replication` defaults to three, or one a broker if there are fewer. Raises LogUnavailable with Kafka's reason, and
     ValueError if topics made by others cannot work: `hits`, `stitched` and `stitch-state` share their partitions.
     """
-    connection = KafkaConnection(bootstrap=bootstrap, security=security or {}, timeout_ms=15_000)
+    connection = KafkaConnection(bootstrap=bootstrap, security=security, timeout_ms=15_000)
     retention = retention_ms(lookback_ms)
     async with admin_client(connection) as admin:
         with unavailable("creating topics"):

@@ -43,6 +43,7 @@ from mode.supervisors import CrashingSupervisor
 from msgspec import Struct
 
 from pipeline.limits import DAY_MS, MIB, SECOND_MS
+from pipeline.log.kafka_security import NONE, Security
 from pipeline.log.port import HITS, LogUnavailable, Record
 from pipeline.stitch.worker_checkpoint import Fenced
 
@@ -62,6 +63,7 @@ class Group(Struct, frozen=True):
     session_timeout_ms: int
     commit_timeout_ms: int
     folder: Path
+    security: Security = NONE
 
 
 class Stitching(Protocol):
@@ -225,6 +227,7 @@ def _settings(group: Group) -> dict[str, Any]:
     return {
         "env": {},
         "broker": f"kafka://{group.bootstrap.replace(',', ';kafka://')}",
+        "broker_credentials": _credentials(group.security),
         "store": "memory://",
         "datadir": group.folder,
         "agent_supervisor": CrashingSupervisor,
@@ -246,6 +249,15 @@ def _settings(group: Group) -> dict[str, Any]:
         "web_enabled": False,
         "worker_redirect_stdouts": False,
     }
+
+
+def _credentials(security: Security) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """The same as every other client has, in Faust's words."""
+    context = security.context()
+    if security.sasl:
+        said = {"username": security.user, "password": security.password, "mechanism": security.mechanism}
+        return faust.SASLCredentials(**said, ssl_context=context)
+    return None if context is None else faust.SSLCredentials(context)
 
 
 def _record(message: Any) -> Record:

@@ -141,7 +141,7 @@ def test_what_is_set_is_used_and_the_command_line_wins() -> None:
         ("SEAMLINE_LINGER_MS_MIN", "20", "expected at most SEAMLINE_LINGER_MS_MAX, got '20'"),
         ("SEAMLINE_LOOKBACK_DAYS", "0", "expected a whole number from 1 to 366, got '0'"),
         ("SEAMLINE_SITES", "/no/such/file", "expected a sites file, got '/no/such/file': No such file or directory"),
-        ("SEAMLINE_WAREHOUSE_PASSWORD_FILE", "/no/such", "expected a readable file, got '/no/such'"),
+        ("SEAMLINE_WAREHOUSE_PASSWORD_FILE", "/no/such", "expected a readable file (No such file or dir"),
         ("SEAMLINE_PROT", "1", "expected a setting, got an unknown name; did you mean SEAMLINE_PORT?"),
     ],
 )

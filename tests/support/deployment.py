@@ -168,8 +168,9 @@ class Cluster(_Staged):
     """Each stage a process of its own, on a Kafka broker and ClickHouse over HTTP that somebody else started."""
 
     def __init__(
-        self, folder: Path, broker: str, warehouse: str, sites: Path | None = None, partitions: int = 4
+        self, folder: Path, broker: str, warehouse: str, sites: Path | None = None, partitions: int = 4, **more: str
     ) -> None:
+        """`more`: settings beside those that make it a cluster."""
         ports = {name: free_port() for name in ("ingest", "stitch", "sink")}
         environ = {
             "SEAMLINE_DATA": str(folder / "data"),
@@ -180,7 +181,7 @@ class Cluster(_Staged):
             "SEAMLINE_ERASURE_KEY_FILE": str(folder / "erasure.key"),
         }
         (folder / "erasure.key").write_text("of this cluster alone, and at least 32 bytes\n")
-        super().__init__(environ | _sites(sites), f"http://127.0.0.1:{ports['ingest']}")
+        super().__init__(environ | _sites(sites) | more, f"http://127.0.0.1:{ports['ingest']}")
         for name, port in ports.items():
             own = self._environ | {"SEAMLINE_PORT": str(port)}
             health = f"http://127.0.0.1:{port}/health/ready"

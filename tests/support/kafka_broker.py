@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.deadline import wait_until
@@ -50,6 +50,7 @@ class KafkaBroker:
     """
 
     exact_offsets = True  # positions and ends are true here; on Tansu they are not
+    format_words: Sequence[str] = ()  # what else the data folder is formatted with; some make it one of its own
 
     def __init__(self, config: Mapping[str, str] | None = None, heap_mb: int = 384) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="seamline-kafka-"))
@@ -74,7 +75,10 @@ class KafkaBroker:
         """Ready to serve when it returns. Raises KafkaMissing, or RuntimeError with the end of the broker's log."""
         jars = fetched_jars()
         if not (self._home / "data").exists():
-            shutil.copytree(_formatted(jars), self._home / "data")
+            if self.format_words:
+                _format(jars, self._home / "data", self.format_words)
+            else:
+                shutil.copytree(_formatted(jars), self._home / "data")
         for attempt in range(1, _ATTEMPTS + 1):
             ports = self._ports or (free_port(), free_port())
             if self._run(jars, ports):
@@ -85,7 +89,7 @@ class KafkaBroker:
 
     def _run(self, jars: Path, ports: tuple[int, int]) -> bool:
         properties = self._home / "server.properties"
-        place = {**_listeners(ports), "log.dirs": str(self._home / "data")}
+        place = {**self.listeners(ports), "log.dirs": str(self._home / "data")}
         properties.write_text(_properties({**self._config, **self._after_kill, **place}))
         with self.log.open("wb") as log:
             command = [*_die_with_us(), *_java(jars, self._heap_mb), "kafka.Kafka", str(properties)]
@@ -93,6 +97,10 @@ class KafkaBroker:
         process = self._process
         wait_until(lambda: process.poll() is not None or self._said_ready(), _START_S_MAX, "Kafka starts")
         return process.poll() is None
+
+    def listeners(self, ports: tuple[int, int]) -> dict[str, str]:
+        """Where it answers; `ports` of the broker and of its controller."""
+        return _listeners(ports)
 
     def _said_ready(self) -> bool:
         return "Kafka Server started" in self.log.read_text(errors="replace")
@@ -149,20 +157,16 @@ def _formatted(jars: Path) -> Path:
     with cache_lock():
         if not formatted.exists():
             with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-                data, properties = Path(scratch) / "data", Path(scratch) / "server.properties"
-                properties.write_text(_properties({**_CONFIG, **_listeners((1024, 1025)), "log.dirs": str(data)}))
-                tool = [
-                    *_java(jars, 128),
-                    "kafka.tools.StorageTool",
-                    "format",
-                    "-t",
-                    _CLUSTER_ID,
-                    "-c",
-                    str(properties),
-                ]
-                subprocess.run(tool, check=True, capture_output=True, timeout=_START_S_MAX)
-                data.rename(formatted)
+                _format(jars, Path(scratch) / "data")
+                (Path(scratch) / "data").rename(formatted)
     return formatted
+
+
+def _format(jars: Path, data: Path, words: Sequence[str] = ()) -> None:
+    properties = data.with_name("format.properties")
+    properties.write_text(_properties({**_CONFIG, **_listeners((1024, 1025)), "log.dirs": str(data)}))
+    tool = [*_java(jars, 128), "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties), *words]
+    subprocess.run(tool, check=True, capture_output=True, timeout=_START_S_MAX)
 
 
 def _listeners(ports: tuple[int, int]) -> dict[str, str]:
