@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test fuzz lint format bench bench-aliases bench-report release-check schemas lock clean
+.PHONY: help setup run up test fuzz lint format bench bench-aliases bench-report release-check derived schemas lock clean
 
 help: ## this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ bench-report: setup ## what each report takes over a hundred million actions (lo
 
 release-check: setup ## build wheel and sdist, install the wheel where nothing else is, run it there, write the SBOM
 	@$(BIN)/python -m tests.release.check $(ARGS)
+
+derived: setup ## rewrite what is made of code: dashboards, the operator's alerts
+	@$(BIN)/python -m deploy.derived
 
 schemas: setup ## regenerate schemas/*.schema.json from pipeline/model.py
 	@$(BIN)/python -m pipeline.schema schemas

@@ -32,6 +32,31 @@ def render(program: Path, overlay: str, folder: Path, change: str = "") -> list[
     return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
 
 
+def held(manifests: list[Manifest]) -> dict[str, set[str]]:
+    """The keys of every ConfigMap and Secret, by `Kind/name`: of those, too, that Strimzi makes."""
+    found = {name_of(m): set(m.get("data", {})) for m in manifests if m["kind"] in {"ConfigMap", "Secret"}}
+    for manifest in manifests:
+        name = manifest["metadata"]["name"]
+        if manifest["kind"] == "Kafka":
+            found[f"Secret/{name}-cluster-ca-cert"] = {"ca.crt", "ca.p12", "ca.password"}
+        if manifest["kind"] == "KafkaUser":
+            found[f"Secret/{name}"] = {"ca.crt", "user.crt", "user.key", "user.p12", "user.password"}
+    return found
+
+
+def files_of(volume: Manifest, manifests: list[Manifest]) -> dict[str, str]:
+    """File name -> `Secret/name/key` of what a pod's volume of secrets holds; every one of them is there."""
+    sources = volume.get("projected", {}).get("sources") or [volume]
+    files = {}
+    for secret in (source["secret"] for source in sources if "secret" in source):
+        name = "Secret/" + (secret.get("secretName") or secret["name"])
+        keys = held(manifests)[name]
+        items = secret.get("items") or [{"key": key, "path": key} for key in keys]
+        assert {item["key"] for item in items} <= keys, name
+        files |= {item["path"]: f"{name}/{item['key']}" for item in items}
+    return files
+
+
 def name_of(manifest: Manifest) -> str:
     """`Kind/name`."""
     return f"{manifest['kind']}/{manifest['metadata']['name']}"

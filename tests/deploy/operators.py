@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
-from cloudcoil.models.keda.v1alpha1 import ScaledObject
+from cloudcoil.models.keda.v1alpha1 import ScaledObject, TriggerAuthentication
 from cloudcoil.models.prometheus_operator.v1 import PrometheusRule, ServiceMonitor
 from pydantic import BaseModel, ValidationError
 
@@ -18,6 +18,7 @@ from tests.deploy.manifests import Manifest
 
 MODELS: dict[str, type[BaseModel]] = {
     "keda.sh/v1alpha1/ScaledObject": ScaledObject,
+    "keda.sh/v1alpha1/TriggerAuthentication": TriggerAuthentication,
     "monitoring.coreos.com/v1/PrometheusRule": PrometheusRule,
     "monitoring.coreos.com/v1/ServiceMonitor": ServiceMonitor,
 }

@@ -51,7 +51,8 @@ def _pod(pod: Manifest) -> Iterator[str]:
         yield "shares the host's namespaces"
     if any("hostPath" in volume for volume in pod.get("volumes", [])):
         yield "mounts a path of the host"
-    if any("secret" in v and v["secret"].get("defaultMode", 0o644) & 0o007 for v in pod.get("volumes", [])):
+    held = [v.get("projected") or v["secret"] for v in pod.get("volumes", []) if "secret" in v or "projected" in v]
+    if any(secret.get("defaultMode", 0o644) & 0o007 for secret in held):
         yield "a secret that others may read"
     if any("emptyDir" in volume and "sizeLimit" not in volume["emptyDir"] for volume in pod.get("volumes", [])):
         yield "an emptyDir without a bound"

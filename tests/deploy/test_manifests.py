@@ -10,13 +10,24 @@ import pytest
 
 from pipeline.identity.policy import Policy
 from pipeline.limits import DAY_MS, SPOOL_BYTES_MAX
-from pipeline.log.port import ERASURES, HITS
+from pipeline.log.port import ERASURES, HITS, TOPICS
 from pipeline.log.retention import retention_ms
 from pipeline.settings import PREFIX, SETTINGS, load_settings
+from pipeline.sink.sink import ALIAS_GROUP, DEAD_GROUP
 from pipeline.sink.sink import GROUP as SINK_GROUP
 from pipeline.stitch.worker import GROUP as STITCH_GROUP
 from pipeline.stitch.worker import WorkerSettings
-from tests.deploy.manifests import KUBERNETES, OVERLAYS, Manifest, name_of, only, pod_template, workloads
+from tests.deploy.manifests import (
+    KUBERNETES,
+    OVERLAYS,
+    Manifest,
+    files_of,
+    held,
+    name_of,
+    only,
+    pod_template,
+    workloads,
+)
 from tests.deploy.operators import known, problems
 
 KUBERNETES_VERSION = "1.37"
@@ -67,19 +78,18 @@ def test_names_are_unique_and_in_one_namespace(rendered: Rendered, overlay: str)
 def test_what_a_pod_names_exists(rendered: Rendered, overlay: str) -> None:
     """Every ConfigMap, Secret and key of one, account and claim."""
     manifests = rendered(overlay)
-    held = {name_of(m): set(m.get("data", {})) for m in manifests if m["kind"] in {"ConfigMap", "Secret"}}
+    there = held(manifests)
     for workload in workloads(manifests):
         pod = pod_template(workload)["spec"]
         for volume in pod["volumes"]:
-            if "secret" in volume:
-                wanted = {item["key"] for item in volume["secret"].get("items", [])}
-                assert wanted <= held[f"Secret/{volume['secret']['secretName']}"]
+            if "secret" in volume or "projected" in volume:
+                assert files_of(volume, manifests)
             if "configMap" in volume:
-                assert f"ConfigMap/{volume['configMap']['name']}" in held
+                assert f"ConfigMap/{volume['configMap']['name']}" in there
         volumes = {v["name"] for v in [*pod["volumes"], *_claims(workload)]}
         for container in pod["containers"]:
             assert {mount["name"] for mount in container["volumeMounts"]} == volumes
-            assert all(f"ConfigMap/{s['configMapRef']['name']}" in held for s in container.get("envFrom", []))
+            assert all(f"ConfigMap/{s['configMapRef']['name']}" in there for s in container.get("envFrom", []))
 
 
 def _claims(workload: Manifest) -> list[Manifest]:
@@ -118,8 +128,7 @@ def test_a_file_that_a_setting_names_is_mounted(rendered: Rendered) -> None:
             if name.endswith(("_FILE", "_SITES")):
                 folder, _, file = value.rpartition("/")
                 (volume,) = [v for v in pod["volumes"] if v["name"] == mounts[folder]]
-                secret = only(manifests, f"Secret/{volume['secret']['secretName']}")
-                assert file in secret["data"]
+                assert file in files_of(volume, manifests)
 
 
 def test_a_pod_has_time_to_end(rendered: Rendered) -> None:
@@ -180,6 +189,24 @@ def test_strimzi_makes_the_topics_that_migrate_would(rendered: Rendered) -> None
     }
     assert {topic["config"]["segment.ms"] for topic in topics.values()} == {DAY_MS}
     assert {topic["config"]["cleanup.policy"] for topic in topics.values()} == {"delete"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_kafka_lets_in_nobody_without_a_certificate(rendered: Rendered, overlay: str) -> None:
+    """Every listener is TLS and asks who comes, nobody may do everything, and workers may what they do."""
+    manifests = rendered(overlay)
+    kafka = only(manifests, "Kafka/seamline")["spec"]["kafka"]
+    acls = only(manifests, "KafkaUser/seamline-workers")["spec"]["authorization"]["acls"]
+    written = {acl["resource"]["name"] for acl in acls if "Write" in acl["operations"]}
+
+    assert [(True, "tls")] == [(listener["tls"], listener["authentication"]["type"]) for listener in kafka["listeners"]]
+    assert {"type": "simple"} == kafka["authorization"]
+    assert {*TOPICS, ERASURES} == written
+    assert {STITCH_GROUP, "sink"} == {acl["resource"]["name"] for acl in acls if acl["resource"]["type"] == "group"}
+    assert all(group.startswith("sink") for group in (SINK_GROUP, ALIAS_GROUP, DEAD_GROUP))
+    for workload in workloads(manifests):
+        given = environment(workload, manifests)
+        assert ("SSL", "9093") == (given["SEAMLINE_KAFKA_SECURITY_PROTOCOL"], given["SEAMLINE_LOG"].rpartition(":")[2])
 
 
 def test_no_secret_is_in_the_repository() -> None:

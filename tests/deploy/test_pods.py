@@ -154,6 +154,8 @@ def cluster(
         "SEAMLINE_LOG": f"kafka://{log_of_its_own.bootstrap}",
         "SEAMLINE_WAREHOUSE": front.url,
         "SEAMLINE_HOST": "127.0.0.1",
+        "SEAMLINE_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",  # certificates are tried in e2e/test_kafka_security.py
+        **{f"SEAMLINE_KAFKA_{file}_FILE": "" for file in ("CA", "CERTIFICATE", "KEY")},
         "SEAMLINE_WAREHOUSE_PASSWORD_FILE": "",  # the engine behind this front has a user without one
     }
     made = Cluster(rendered("production"), tmp_path, here)

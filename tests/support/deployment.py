@@ -42,6 +42,9 @@ class Deployment(Protocol):
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[list[Any]]:
         """Ask the warehouse."""
 
+    def address(self, stage: str) -> str:
+        """Where its health and metrics are."""
+
     def seamline(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command with this deployment's settings."""
 
@@ -55,6 +58,7 @@ class Stage:
     def __init__(self, words: Sequence[str], environ: Mapping[str, str], health: str, output: Path) -> None:
         self._words = words
         self._environ = environ
+        self.address = health.partition("/health/")[0]
         self._health = health
         self._output = output
         self._process: subprocess.Popen[bytes] | None = None
@@ -138,6 +142,9 @@ class _Staged:
     def stage(self, name: str) -> Stage:
         """The process itself."""
         return self._by_name[name]
+
+    def address(self, stage: str) -> str:
+        return self._by_name[stage].address
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[list[Any]]:
         with questions(load_settings(self._environ)) as ask:

@@ -1,0 +1,40 @@
+"""Files of this folder that are made of code or of one another; `make derived` writes them. It decides nothing."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from deploy.grafana import analysts, operators
+
+ROOT = Path(__file__).parent
+_RULES = """\
+# Made from compose/alerts.yaml by `make derived`, for the Prometheus operator: change it there.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: seamline
+spec:
+"""
+
+
+def _json(dashboard: Callable[[], dict[str, Any]]) -> str:
+    return json.dumps(dashboard(), indent=2) + "\n"
+
+
+def _rules() -> str:
+    """The groups as they stand in the file for compose, one level deeper."""
+    groups = (ROOT / "compose" / "alerts.yaml").read_text().partition("groups:\n")
+    lines = "".join(groups[1:]).splitlines()
+    return _RULES + "".join(f"  {line}\n" if line else "\n" for line in lines)
+
+
+DERIVED: Mapping[Path, Callable[[], str]] = {
+    ROOT / "compose" / "grafana" / "dashboards" / "seamline.json": lambda: _json(operators.dashboard),
+    ROOT / "grafana" / "seamline.json": lambda: _json(analysts.dashboard),
+    ROOT / "kubernetes" / "components" / "monitoring" / "rules.yaml": _rules,
+}
+
+if __name__ == "__main__":
+    for path, text in DERIVED.items():
+        path.write_text(text())
