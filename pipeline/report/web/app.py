@@ -15,7 +15,7 @@ from pipeline.audit.policy import AuditPolicy
 from pipeline.identity.policy import Policy
 from pipeline.limits import SESSION_MS
 from pipeline.questions import QuestionRefused, Questions
-from pipeline.report.web.access import Grant, Grants
+from pipeline.report.web.access import EVERYTHING, Grant, Grants
 from pipeline.report.web.forms import form_of
 from pipeline.report.web.gate import COOKIE, HEADERS, Gate, Turned, now_ms, peer_of, same_origin
 from pipeline.report.web.moments import Clock
@@ -25,6 +25,7 @@ from pipeline.report.web.pages.page import Asked, Page, WrongAddress
 from pipeline.report.web.rendering import FOLDER, rendered
 from pipeline.report.web.states import refused
 from pipeline.settings import Settings
+from pipeline.snippets import snippets
 from pipeline.up.desk import Busy, Desk
 from pipeline.up.query_socket import NobodyListens
 
@@ -40,10 +41,12 @@ _log = logging.getLogger(__name__)
 class ReportApp:
     """Every page. `ask` and `keep` (a segment's name) may block: they run on threads of our own, a few at once."""
 
-    def __init__(self, settings: Settings, ask: Questions, grants: Grants, keep: Keep) -> None:
+    def __init__(self, settings: Settings, ask: Questions, grants: Grants, keep: Keep, alone: bool = False) -> None:
         self._gate = Gate(settings, grants)
         self._ask = ask
         self._keep = keep
+        self._alone = alone
+        self._published = settings.sites.published
         self._desk = Desk()
         self._workspaces = sorted({site.workspace for site in settings.sites.sites})
         numbers = Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max)
@@ -154,8 +157,15 @@ class ReportApp:
             clock=Clock(_zone(request.cookies.get(_ZONE_COOKIE, "")), now_ms()),
             policy=self._policy,
             path={name: str(text) for name, text in request.path_params.items()},
-            tracker_url=f"{request.url.scheme}://{request.headers.get('host', '')}",
+            pastes=self._pastes(workspace, f"{request.url.scheme}://{request.headers.get('host', '')}"),
+            sees_all=self._grant(request).workspace == EVERYTHING,
         )
+
+    def _pastes(self, workspace: str, url: str) -> tuple[tuple[str, str], ...]:
+        """For the sites of a workspace; where no ingest listens beside this page, the address is left to the reader."""
+        sites = [site for site in self._published if site.site.workspace == workspace]
+        address = "https://YOUR-INGEST" if self._alone else url
+        return tuple((paste.title, paste.text) for site in sites[:1] for paste in snippets(site, address))
 
     def _made(self, page: Callable[[Asked], Page], asked: Asked, grant: Grant) -> Response:
         """On a thread: the warehouse's answers, and the text made of them."""

@@ -11,9 +11,10 @@ from pipeline.report.web.pages.naming import NotKept
 from pipeline.settings import Settings
 
 
-def report_app(settings: Settings, ask: Questions) -> ReportApp:
-    """The page. Raises CannotOpen where anybody on the network could read it, or its tokens cannot be read."""
-    return ReportApp(settings, ask, _grants(settings), partial(_keep, settings))
+def report_app(settings: Settings, ask: Questions, alone: bool = False) -> ReportApp:
+    """The page. Raises CannotOpen where anybody on the network could read it, or its tokens cannot be read.
+    `alone`: no ingest listens at the same address."""
+    return ReportApp(settings, ask, _grants(settings), partial(_keep, settings), alone)
 
 
 def _keep(settings: Settings, named: Saved) -> None:

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import sys
-from typing import Any
 
 from pipeline.ingest.server import serving
 from pipeline.questions import QuestionRefused, Questions, questions
 from pipeline.report.web.gate import CannotOpen
+from pipeline.report.web.healthy import Healthy
 from pipeline.report.web.opening import report_app
 from pipeline.settings import Settings
 from pipeline.up.run import loop_factory, signalled
@@ -25,26 +25,12 @@ def run_report(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings, ask: Questions) -> int:
-    app = report_app(settings, ask)
+    app = report_app(settings, ask, alone=True)
     try:
         with signalled() as stop:
-            async with serving(_Alone(app), settings.ingest) as port:
+            async with serving(Healthy(app, ask), settings.ingest) as port:
                 print(f"seamline report is ready on http://{settings.ingest.host}:{port}/", flush=True)
                 await stop.wait()
     finally:
         app.close()
     return 0
-
-
-class _Alone:
-    """The page, and readiness, where there is no ingest beside it."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == "/health/ready":
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": b"ready\n"})
-        else:
-            await self._app(scope, receive, send)

@@ -11,7 +11,7 @@ from pipeline.limits import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.model import Hit
 from pipeline.times import day, iso, ms_of
 
-SHOP, OTHER = "velo", "otherco"
+SHOP, OTHER, NEW = "velo", "otherco", "newco"
 PHONE = {"device_type": "smartphone", "os": "iOS", "browser": "Safari"}
 LAPTOP = {"device_type": "desktop", "os": "Mac", "browser": "Chrome"}
 TABLET = {"device_type": "tablet", "os": "iPadOS", "browser": "Safari"}
@@ -106,7 +106,7 @@ def crowd(now_ms: int) -> list[Hit]:
         if number % 5 == 1:
             hits += visit(f"two{number:04d}", began + 5 * HOUR_MS, [signs_in(f"u-{30000 + number}")], LAPTOP)
     for number in range(600):
-        user = {"user_id": "u-27640", "holds": True} if number % 4 == 0 else {}
+        user = {"user_id": "u-27640", "holds": True} if number % 4 == 0 and number > 60 else {}
         began = start + number * HOUR_MS
         hits.append(hit(SHOP, ("busy1", "busy2")[number // 9 % 2], began, title=f"Page {number}", **LAPTOP, **user))
     hits += visit("tenant1", start, [*titles("Secret page"), signs_in("u-secret", name="Other Tenant")], PHONE, OTHER)
@@ -148,9 +148,9 @@ _CAMPAIGNS = (
 
 
 def sites(folder: Path) -> Path:
-    """Two workspaces."""
+    """Three workspaces; nothing ever arrives in one."""
     path = folder / "sites.yaml"
-    names = (SHOP, OTHER)
+    names = (SHOP, OTHER, NEW)
     entries = "".join(f"  - {{workspace: {n}, site: {n}-site, native: {{page_keys: [{n}]}}}}\n" for n in names)
     path.write_text(f"sites:\n{entries}")
     return path

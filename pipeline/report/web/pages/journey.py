@@ -1,15 +1,17 @@
 """The journey page: one person, one axis, a lane a device, and why each action is theirs; it must not know SQL."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from msgspec import Struct
 
 from pipeline.report.web.devices import Device, device, icon
-from pipeline.report.web.moments import Clock, count
+from pipeline.report.web.moments import Clock, count, short_day
 from pipeline.report.web.money import sums
 from pipeline.report.web.pages.journey_data import Told, explained, title_of, told
 from pipeline.report.web.pages.journey_list import listed
+from pipeline.report.web.pages.listening import erased_days
 from pipeline.report.web.pages.page import Asked, Page
 from pipeline.report.web.plot.acts import ATTRIBUTIONS, anchor
 from pipeline.report.web.plot.dense import Dense, dense
@@ -39,7 +41,8 @@ def journey_page(asked: Asked) -> Page:
     """All of it; with `part`, only the axis or the explanation: the same template, cut out."""
     data = told(asked, asked.path["person"])
     if data is None:
-        return Page("journey_none.html", {"asked": asked, "title": "No such person"}, 404)
+        days = [{**row, "day": short_day(date.fromisoformat(row["date"]))} for row in erased_days(asked, asked.clock)]
+        return Page("journey_none.html", {"asked": asked, "title": "No such person", "erased": days}, 404)
     if data.person != asked.path["person"] and "part" not in asked.query:
         return Page("", location=asked.person_url(data.person) + (asked.address() if asked.query else ""))
     part = asked.query.get("part", "")
@@ -82,7 +85,7 @@ def _axis(asked: Asked, data: Told, picked: str) -> dict[str, Any]:
     text = asked.query.get("zoom", "0")
     step = int(text) if text in ("0", "1", "2") else 0
     drawn = None if data.days else picture(data.visits, asked.clock, step, picked)
-    columns = dense(data.days, WIDTH_PX) if data.days else None
+    columns = dense(data.days, WIDTH_PX, data.claims) if data.days else None
     rows = drawn.lanes if drawn else columns.lanes if columns else lanes(data.visits)
     return {
         "step": step,

@@ -12,7 +12,7 @@ from pipeline.limits import AXIS_ACTIONS_MAX, AXIS_VISITS_MAX, MINUTE_MS
 from pipeline.report.asking import Row
 from pipeline.report.web.pages.page import Asked, WrongAddress
 from pipeline.report.web.plot.acts import Act, Visit, act, visits
-from pipeline.report.web.plot.dense import Day
+from pipeline.report.web.plot.dense import Claimed, Day
 from pipeline.times import iso
 from pipeline.warehouse.texts import sql_text
 
@@ -25,6 +25,7 @@ class Told(Struct, frozen=True):
     """What is known of one person. `visits`: those that are listed; all of them, unless there are `days`.
 
     `next_cursor`: where the list goes on. `nobodys_more`: there are more of nobody's actions than are shown.
+    `claims`: of sign-ins, where there are `days`.
     """
 
     person: str
@@ -38,6 +39,7 @@ class Told(Struct, frozen=True):
     days: list[Day]
     next_cursor: str
     nobodys_more: bool
+    claims: list[Claimed] = []
 
     @property
     def actions(self) -> int:
@@ -77,6 +79,7 @@ def told(asked: Asked, person_text: str) -> Told | None:
         shared=_shared(asked, names, [row["user_id"] for row in users]),
         visits=visits([*theirs, *nobodys[:_NOBODYS_MAX]]),
         days=_days(asked, person) if many else [],
+        claims=_claims(asked, person) if many else [],
         next_cursor=cursor,
         nobodys_more=len(nobodys) > _NOBODYS_MAX,
     )
@@ -151,6 +154,15 @@ def _days(asked: Asked, person: str) -> list[Day]:
         )
         for row in found
     ]
+
+
+def _claims(asked: Asked, person: str) -> list[Claimed]:
+    found = asked.sql_rows(sql_text("page/journey_claims"), person=person, zone=asked.clock.zone.key)
+    return [
+        Claimed(row["device"], date.fromisoformat(row["first_date"]), date.fromisoformat(row["signed_date"]),
+                row["actions"])
+        for row in found
+    ]  # fmt: skip
 
 
 def explained(asked: Asked, data: Told, event_id: str) -> Explanation | None:

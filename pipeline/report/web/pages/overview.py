@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.report.asking import Row
 from pipeline.report.web.pages.across import conversions, hand_overs
 from pipeline.report.web.pages.every_day import every_day
+from pipeline.report.web.pages.listening import books, empty_page, still_to_come
 from pipeline.report.web.pages.live import live_rows
 from pipeline.report.web.pages.page import Asked, Page, Period, period
 from pipeline.report.web.plot.acts import ATTRIBUTIONS, WHY
@@ -19,7 +20,7 @@ def overview_page(asked: Asked) -> Page:
     span = period(asked)
     now = asked.rows("overview", **span.parameters)[0]
     if not now["actions"] and not asked.rows("overview")[0]["actions"]:
-        return Page("overview_empty.html", {"asked": asked, "title": "Overview", "page": "overview", "key": ""})
+        return empty_page(asked)
     before = asked.rows("overview", **span.before.parameters)[0]
     days = every_day(asked, span, asked.rows("days", **span.parameters), _NUMBERS)
     visits = {row["date"]: row["visits"] for row in asked.rows("visit_days", **span.parameters)}
@@ -46,6 +47,8 @@ def overview_page(asked: Asked) -> Page:
             **conversions(asked.rows("cross_device", **span.parameters)),
             "live": live_rows(asked, ""),
             **_health(asked, span),
+            **books(asked, span),
+            "checks": still_to_come(now, now["devices"] - anonymous),
         },
     )
 

@@ -30,7 +30,8 @@ class Page(Struct, frozen=True):
 
 
 class Asked(Struct, frozen=True):
-    """One request, after the door. `query`: what stands behind the question mark, each name once."""
+    """One request, after the door. `query`: what stands behind the question mark, each name once. `pastes`: for whom,
+    and what to paste so that a tracker sends here. `sees_all`: every workspace, and what belongs to none."""
 
     ask: Questions
     workspace: str
@@ -38,7 +39,8 @@ class Asked(Struct, frozen=True):
     clock: Clock
     policy: AuditPolicy
     path: Mapping[str, str] = {}
-    tracker_url: str = ""
+    pastes: tuple[tuple[str, str], ...] = ()
+    sees_all: bool = False
 
     @property
     def root(self) -> str:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pipeline.report.parameters import SORTS
 from pipeline.report.web.devices import icon
-from pipeline.report.web.pages.page import Asked, Page, Period, period
+from pipeline.report.web.money import by_key
+from pipeline.report.web.pages.page import ALWAYS, Asked, Page, Period, period
 from pipeline.report.web.pages.segmented import segment_of, with_saved
 from pipeline.report.web.plot.acts import ATTRIBUTIONS
 from pipeline.report.web.who import who
@@ -41,7 +42,8 @@ def persons_page(asked: Asked) -> Page:
         {
             "asked": asked, "title": "Persons", "page": "persons", "period": span, "search": search,
             "sort": given["sort"],
-            "segment": said, "fault": fault, "chips": with_saved(asked, CHIPS), "rows": _shown(asked, span, rows),
+            "segment": said, "fault": fault, "chips": with_saved(asked, CHIPS),
+            "rows": _shown(asked, span, rows, bool(search)),
             "next": f"{rows[-1]['rank']!r}~{rows[-1]['person_id']}" if more else "",
         },
     )  # fmt: skip
@@ -52,12 +54,13 @@ def _cursor(asked: Asked) -> dict[str, Any]:
     return {"after_rank": rank, "after_person": person} if rank and person else {}
 
 
-def _shown(asked: Asked, span: Period, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _shown(asked: Asked, span: Period, rows: list[dict[str, Any]], search: bool) -> list[dict[str, Any]]:
     if not rows:
         return []
     persons = [str(UUID(row["person_id"])) for row in rows]
     known = {row["person_id"]: row for row in asked.rows("known", persons=persons)}
     busy = _bars(asked, span, persons)
+    paid = _paid(asked, None if search else span, [row["person_id"] for row in rows if row["conversions"]])
     shown = []
     for row in rows:
         about = known.get(row["person_id"], {})
@@ -70,12 +73,22 @@ def _shown(asked: Asked, span: Period, rows: list[dict[str, Any]]) -> list[dict[
                 "icons": sorted({icon(kind) for kind in row["kinds"]}),
                 "parts": [(name, row[name]) for name in ATTRIBUTIONS],
                 "bars": busy.get(row["person_id"], []),
+                "paid": paid.get(row["person_id"], ""),
                 "bar_words": f"{len(busy.get(row['person_id'], []))} days with actions of {span.days}",
                 "first": asked.clock.near(ms_of(about["first_seen"])) if about else "",
                 "last": asked.clock.near(ms_of(row["last_action"])),
             }
         )
     return shown
+
+
+def _paid(asked: Asked, span: Period | None, persons: list[str]) -> dict[str, str]:
+    """In words; of all time, where somebody was looked for."""
+    if not persons:
+        return {}
+    given = span.parameters if span else {name: f"{day}T00:00:00Z" for name, day in ALWAYS.items()}
+    times = {name: text[:-1] for name, text in given.items()}
+    return by_key(asked.sql_rows(sql_text("page/person_spent"), persons=persons, **times), "person_id")
 
 
 def _bars(asked: Asked, span: Period, persons: list[str]) -> dict[str, list[tuple[float, float]]]:

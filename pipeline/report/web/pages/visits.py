@@ -6,10 +6,12 @@ from urllib.parse import urlsplit
 from pipeline.report.asking import Row
 from pipeline.report.web.devices import device
 from pipeline.report.web.moments import length, long_day
+from pipeline.report.web.money import by_key
 from pipeline.report.web.pages.page import Asked, Page, period
 from pipeline.report.web.pages.segmented import segment_of, with_saved
 from pipeline.report.web.who import who
-from pipeline.times import ms_of
+from pipeline.times import iso, ms_of
+from pipeline.warehouse.texts import sql_text
 
 PAGE_ROWS = 50
 _MARKS = 13
@@ -49,16 +51,17 @@ def _cursor(asked: Asked) -> dict[str, Any]:
 def _by_day(asked: Asked, rows: list[Row]) -> list[tuple[str, list[dict[str, Any]]]]:
     persons = sorted({row["person_id"] for row in rows})
     known = {row["person_id"]: row for row in asked.rows("known", persons=persons)} if persons else {}
+    paid = _payments(asked, [row for row in rows if row["conversions"]])
     days: list[tuple[str, list[dict[str, Any]]]] = []
     for row in rows:
         day = long_day(asked.clock.date(ms_of(row["started_at"])))
         if not days or days[-1][0] != day:
             days.append((day, []))
-        days[-1][1].append(_shown(asked, row, known.get(row["person_id"], {})))
+        days[-1][1].append(_shown(asked, row, known.get(row["person_id"], {}), paid))
     return days
 
 
-def _shown(asked: Asked, row: Row, about: Row) -> dict[str, Any]:
+def _shown(asked: Asked, row: Row, about: Row, paid: list[Row]) -> dict[str, Any]:
     person = who(about.get("user_ids", []), about.get("traits", {}))
     marks = list(row["attributions"])
     signed = next((at for at, name in enumerate(marks) if name == "identified"), -1)
@@ -75,6 +78,7 @@ def _shown(asked: Asked, row: Row, about: Row) -> dict[str, Any]:
         "from": _path(row["entry_url"]),
         "to": _path(row["exit_url"]),
         "claimed": claimed,
+        "paid": _paid(row, paid),
         "marks": marks[:_MARKS],
         "more": max(len(marks) - _MARKS, 0),
         "mark_words": ", ".join(
@@ -83,6 +87,30 @@ def _shown(asked: Asked, row: Row, about: Row) -> dict[str, Any]:
             if row[name]
         ),
     }
+
+
+def _payments(asked: Asked, rows: list[Row]) -> list[Row]:
+    """Each of those made in these visits, and others of the same persons meanwhile."""
+    if not rows:
+        return []
+    return asked.sql_rows(
+        sql_text("page/visit_spent"),
+        persons=sorted({row["person_id"] for row in rows}),
+        devices=sorted({row["device"] for row in rows}),
+        since=iso(min(ms_of(row["started_at"]) for row in rows))[:-1],
+        until=iso(max(ms_of(row["ended_at"]) for row in rows))[:-1],
+    )
+
+
+def _paid(row: Row, payments: list[Row]) -> str:
+    first, last = ms_of(row["started_at"]), ms_of(row["ended_at"])
+    there = (row["person_id"], row["device"])
+    mine = [
+        {"visit": "", "currency": one["currency"], "spent": one["revenue"]}
+        for one in payments
+        if (one["person_id"], one["device"]) == there and first <= ms_of(one["ts"]) <= last
+    ]
+    return by_key(mine, "visit").get("", "")
 
 
 def _path(url: str) -> str:

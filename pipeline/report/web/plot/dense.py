@@ -16,8 +16,10 @@ DENSE_LANE_PX = 76.0
 _COLUMN_PX_MAX = 40.0
 _FOLD_DAYS = 7
 _FOLD_PX = 24.0
-_TALL_PX = 56.0
+_TALL_PX = 38.0
+_RISE_PX = 20.0  # of a bracket below its lane's upper edge: above the tallest column
 _SEAM_PX = 0.6
+_CHAR_PX = 6.6
 
 
 class Day(Struct, frozen=True):
@@ -26,6 +28,25 @@ class Day(Struct, frozen=True):
     device: str
     day: date
     actions: tuple[int, int, int, int]
+
+
+class Claimed(Struct, frozen=True):
+    """A sign-in on `signed` that claimed `actions` of a device, the first of them on `first`, an earlier day."""
+
+    device: str
+    first: date
+    signed: date
+    actions: int
+
+
+class Bracket(Struct, frozen=True):
+    """Its dashes, the point at its end, and its word: x and y of the middle."""
+
+    path: str
+    tip: str
+    word: str
+    x: float
+    y: float
 
 
 class Column(Struct, frozen=True):
@@ -50,15 +71,17 @@ class Dense(Struct, frozen=True):
     lanes: Lanes
     first: date
     days_a_column: int
+    brackets: tuple[Bracket, ...] = ()
 
 
-def dense(days: Sequence[Day], width: float) -> Dense:
-    """As many days in a column as it takes for the drawing to stay small."""
+def dense(days: Sequence[Day], width: float, claims: Sequence[Claimed] = ()) -> Dense:
+    """As many days in a column as it takes for the drawing to stay small; brackets of claims that reach over one."""
     first = min(day.day for day in days)
     rows = _lanes(days)
     for size in (1, 7, 30, 90, 365):
-        made = _drawn(_gathered(days, first, size), rows, first, size, width)
-        if len(made.columns) + 3 * len(made.folds) + 2 * len(made.heads) + rows.count < AXIS_NODES_MAX:
+        made = _drawn(_gathered(days, first, size), rows, (first, size), width, claims)
+        nodes = len(made.columns) + 3 * (len(made.folds) + len(made.brackets)) + 2 * len(made.heads) + rows.count
+        if nodes < AXIS_NODES_MAX:
             return made
     return made
 
@@ -85,7 +108,8 @@ def _gathered(days: Sequence[Day], first: date, size: int) -> list[Day]:
     return [Day(device, day, (s[0], s[1], s[2], s[3])) for (device, day), s in found.items()]
 
 
-def _drawn(days: Sequence[Day], rows: Lanes, first: date, size: int, width: float) -> Dense:
+def _drawn(days: Sequence[Day], rows: Lanes, since: tuple[date, int], width: float, claims: Sequence[Claimed]) -> Dense:
+    first, size = since
     busy = sorted({day.day for day in days})
     idle = [(before, after) for before, after in pairwise(busy) if (after - before).days > _folded(size)]
     shown = len(busy) and ((busy[-1] - busy[0]).days // size + 1)
@@ -96,7 +120,8 @@ def _drawn(days: Sequence[Day], rows: Lanes, first: date, size: int, width: floa
     tallest = sqrt(max(sum(day.actions) for day in days))
     columns = tuple(part for day in days for part in _stack(day, rows, places[day.day], column, tallest))
     floor = TOP_PX + rows.count * DENSE_LANE_PX
-    return Dense(max(end, width), floor + 28, floor, columns, _heads(busy, places), folds, rows, first, size)
+    brackets = tuple(_brackets(claims, rows, since, {day: x + column / 2 for day, x in places.items()}))
+    return Dense(max(end, width), floor + 28, floor, columns, _heads(busy, places), folds, rows, first, size, brackets)
 
 
 def _folded(size: int) -> int:
@@ -133,10 +158,37 @@ def _stack(day: Day, rows: Lanes, x: float, column: float, tallest: float) -> It
             yield Column(attribution, x, round(y, 1), round(max(column - 0.8, 1), 1), round(high, 1))
 
 
+def _brackets(
+    claims: Sequence[Claimed], rows: Lanes, since: tuple[date, int], middles: Mapping[date, float]
+) -> Iterator[Bracket]:
+    """From the sign-in's column back to that of the first claimed action; words only where there is room for them."""
+    first, size = since
+    free: dict[int, float] = {}  # where the words of each lane end
+    for claim in claims:
+        days = [first + timedelta(days=(day - first).days // size * size) for day in (claim.first, claim.signed)]
+        if days[0] == days[1] or not all(day in middles for day in days):
+            continue
+        lane = rows.of(claim.device)
+        left, right = (middles[day] for day in days)
+        y = TOP_PX + lane * DENSE_LANE_PX + _RISE_PX
+        turn = min(6.0, (right - left) / 2)
+        path = (
+            f"M{right:g} {y + 6:g}V{y + turn:g}Q{right:g} {y:g} {right - turn:g} {y:g}H{left + turn:g}"
+            f"Q{left:g} {y:g} {left:g} {y + turn:g}V{y + 2:g}"
+        )
+        word, middle = f"claimed {claim.actions:,}", (left + right) / 2
+        wide = len(word) * _CHAR_PX
+        if right - left < wide + 6 or middle - wide / 2 < free.get(lane, 0.0):
+            word = ""
+        else:
+            free[lane] = middle + wide / 2 + 6
+        yield Bracket(path, f"M{left - 4:g} {y + 1:g}h8l-4 6z", word, round(middle, 1), y)
+
+
 def _heads(busy: Sequence[date], places: Mapping[date, float]) -> tuple[tuple[float, str], ...]:
     found = [(places[busy[0]], f"{day_name(busy[0])} {busy[0].year}")]
     for before, day in pairwise(busy):
         new = (day.year, day.month) != (before.year, before.month)
-        if new and places[day] - found[-1][0] > (60 if len(found) > 1 else 110):
+        if new and places[day] - found[-1][0] > (60 if len(found) > 1 else 132):
             found.append((places[day], f"{month_name(day)} {day.year}" if day.year != before.year else month_name(day)))
     return tuple(found)

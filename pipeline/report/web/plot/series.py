@@ -115,6 +115,7 @@ def threads(signed_devices: int, signed_persons: int, others: int, lines: int = 
     total = signed_devices + others
     if not total:
         return []
+    lines = min(lines, total)
     tied = min(round(signed_devices / total * lines), lines) or (1 if signed_devices else 0)
     persons = max(min(round(tied * signed_persons / max(signed_devices, 1)), tied), 1) if tied else 0
     step, right = 245 / lines, 230 / max(persons + lines - tied, 1)
