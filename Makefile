@@ -50,7 +50,7 @@ bench-report: setup ## what each report takes over a hundred million actions (lo
 release-check: setup ## build wheel and sdist, install the wheel where nothing else is, run it there, write the SBOM
 	@$(BIN)/python -m tests.release.check $(ARGS)
 
-derived: setup ## rewrite what is made of code: dashboards, the operator's alerts
+derived: setup ## rewrite what is made of code: dashboards, the operator's alerts, the table of settings
 	@$(BIN)/python -m deploy.derived
 
 schemas: setup ## regenerate schemas/*.schema.json from pipeline/model.py

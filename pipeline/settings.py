@@ -1,12 +1,12 @@
 """The one door to the environment and the sites file; it must not know what the settings are used for.
 
-Every setting is declared once, as data. An odd value is an error that names the variable, what was expected and what
-it got. Secrets are read from files named by a variable; their values are never shown.
+Every setting is declared once, in `setting_table`. An odd value is an error that names the variable, what was expected
+and what it got. Secrets are read from files named by a variable; their values are never shown.
 """
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from msgspec import Struct
 from pipeline import limits
 from pipeline import setting_values as value
 from pipeline.kafka_settings import read_security
-from pipeline.log.kafka_security import MECHANISMS, NONE, PROTOCOLS, Security
+from pipeline.log.kafka_security import NONE, Security
+from pipeline.setting_table import PREFIX, SETTINGS, Setting
 from pipeline.sites import Sites, SitesError, default_sites, parse_sites
 
-PREFIX = "SEAMLINE_"
+__all__ = ["PREFIX", "SETTINGS", "Setting", "Settings", "SettingsError", "load_settings"]
 
 
 class SettingsError(ValueError):
@@ -89,74 +90,11 @@ class Settings(Struct, frozen=True):
     warehouse: WarehouseSettings
     stitch: StitchSettings
     report: ReportSettings
+    log_format: str  # AUTO, JSON or TEXT
     sites: Sites
     shown: tuple[tuple[str, str, str], ...]  # (variable, resolved value, its sentence); secrets are masked
 
 
-class Setting(Struct, frozen=True):
-    """One variable. `default` is text like a value from outside; `{data}` stands for SEAMLINE_DATA."""
-
-    name: str
-    parse: Callable[[str], Any]
-    default: str
-    sentence: str
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting("DATA", value.path, "seamline-data", "the folder for everything this machine keeps"),
-    Setting("LOG", value.log_url, "local://{data}/log", "the event log"),
-    Setting(
-        "PARTITIONS", value.whole(1, 1_024), str(limits.PARTITIONS), "partitions of a new topic; fixed for its life"
-    ),
-    Setting("KAFKA_SECURITY_PROTOCOL", value.one_of(*PROTOCOLS), PROTOCOLS[0], "what Kafka's listener speaks"),
-    Setting(
-        "KAFKA_CA_FILE", value.path, "", "who signs the brokers' certificates (PEM); without it, whom this host trusts"
-    ),
-    Setting("KAFKA_CERTIFICATE_FILE", value.path, "", "the certificate to show to Kafka (PEM)"),
-    Setting("KAFKA_KEY_FILE", value.path, "", "its key (PEM, without a passphrase)"),
-    Setting("KAFKA_SASL_MECHANISM", value.one_of(*MECHANISMS), MECHANISMS[-1], "how the password is proved to Kafka"),
-    Setting("KAFKA_USER", value.name, "", "the name to give to Kafka"),
-    Setting("KAFKA_PASSWORD_FILE", value.path, "", "a file with the password of that name"),
-    Setting("WAREHOUSE", value.warehouse_url, "chdb://{data}/warehouse", "where the rows go"),
-    Setting("WAREHOUSE_PASSWORD_FILE", value.path, "", "a file with the ClickHouse password"),
-    Setting("RETENTION_DAYS", value.whole(0, 36_500), "0", "how long actions, facts and links are kept; 0 for ever"),
-    Setting("DEAD_LETTERS_DAYS", value.whole(0, 36_500), "90", "how long dead letters are kept; 0 for ever"),
-    Setting("SITES", value.path, "", "the sites file (YAML); without one, a demo site"),
-    Setting("ERASURE_KEY_FILE", value.path, "{data}/erasure.key", "the key of erased persons' hashes; made if missing"),
-    Setting("HOST", value.name, "127.0.0.1", "the address to listen on; 0.0.0.0 for all"),
-    Setting("PORT", value.whole(0, 65_535), "8080", "the port to listen on; 0 for any free one"),
-    Setting("SPOOL", value.path, "{data}/spool", "the folder of the spool that stands in while the log is away"),
-    Setting(
-        "SPOOL_BYTES_MAX", value.whole(limits.MIB, 2**40), str(limits.SPOOL_BYTES_MAX), "past it: 503 and Retry-After"
-    ),
-    Setting("LINGER_MS_MIN", value.whole(0, 1_000), str(limits.LINGER_MS_MIN), "how long a lone hit waits for company"),
-    Setting(
-        "LINGER_MS_MAX", value.whole(0, 1_000), str(limits.LINGER_MS_MAX), "the same under load: fewer, larger records"
-    ),
-    Setting("TRUSTED_PROXIES", value.networks, "", "proxies whose X-Forwarded-For is believed"),
-    Setting(
-        "CONNECTIONS_MAX",
-        value.whole(1, 1_000_000),
-        str(limits.CONNECTIONS_MAX),
-        "open connections; more are turned away",
-    ),
-    Setting(
-        "HEADER_DEADLINE_MS", value.whole(10, 600_000), str(limits.HEADER_DEADLINE_MS), "to receive a request's headers"
-    ),
-    Setting("BODY_DEADLINE_MS", value.whole(10, 600_000), str(limits.BODY_DEADLINE_MS), "to receive a request's body"),
-    Setting("DRAIN_MS", value.whole(0, 600_000), "10000", "for open requests to end after SIGTERM"),
-    Setting("LOOKBACK_DAYS", value.whole(1, 366), str(limits.LOOKBACK_MS // limits.DAY_MS), "how far a login explains"),
-    Setting(
-        "USERS_PER_DEVICE_MAX",
-        value.whole(1, 32),
-        str(limits.USERS_PER_DEVICE_MAX),
-        "more is a kiosk: nothing is claimed",
-    ),
-    Setting("REPORT_HOSTS", value.hosts, "", "names the report page answers to, besides those of loopback"),
-    Setting("REPORT_TOKEN_FILE", value.path, "", "who may see reports: lines `TOKEN` or `WORKSPACE TOKEN`"),
-    Setting("REPORT_USER_HEADER", value.name, "", "a header by which trusted proxies say who has signed in"),
-    Setting("INSTANCE", value.name, "", "a stitch worker's name that survives its restart: no rebalance then"),
-)
 _BY_NAME = {PREFIX + setting.name: setting for setting in SETTINGS}
 
 
@@ -233,6 +171,7 @@ def _assemble(
             token_file=Path(v["REPORT_TOKEN_FILE"]) if v["REPORT_TOKEN_FILE"] else None,
             user_header=(v["REPORT_USER_HEADER"] or "").lower(),
         ),
+        log_format=v["LOG_FORMAT"],
         sites=sites,
         shown=shown,
     )
