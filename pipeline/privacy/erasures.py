@@ -30,6 +30,10 @@ class Topics(Log, Protocol):
         """Whether it has this one."""
 
 
+class UnknownErasure(NoKey):
+    """A newer version forgot somebody in words that this one cannot read. Passing over it would bring them back."""
+
+
 class Forgotten(Struct, frozen=True):
     """Everybody in the first `records` records of the topic. `key_id`: of the key that is there, "" without one."""
 
@@ -39,12 +43,15 @@ class Forgotten(Struct, frozen=True):
 
 
 async def forgotten(log: Topics, key_file: Path) -> Forgotten:
-    """Everybody who was forgotten so far; nobody where there is no such topic. Raises NoKey and LogUnavailable."""
+    """Everybody who was forgotten so far; nobody where there is no such topic. Raises NoKey (where it says something
+    that this version cannot read, too) and LogUnavailable."""
     if not await log.exists(ERASURES):
         return Forgotten()
     rows: list[Suppressed] = []
     first, end = (await log.span(ERASURES))[0]
     async for record in log.read(ERASURES, 0, first, end):
+        if (schema := record.headers.get("schema", "")) != SUPPRESSED_SCHEMA:
+            raise UnknownErasure(f"{ERASURES}/0/{record.offset}: schema {schema!r}, not {SUPPRESSED_SCHEMA!r}")
         rows += _decode(record.value)
     key = await asyncio.to_thread(_key, key_file)
     if key is None and not rows:
