@@ -18,6 +18,7 @@ from pipeline.settings import Settings
 from pipeline.sink.sink import Sink
 from pipeline.stitch.worker import WorkerSettings, run_worker
 from pipeline.telemetry.health import Health
+from pipeline.telemetry.logs import write_logs
 from pipeline.up.run import loop_factory, signalled
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
@@ -40,7 +41,7 @@ def run_migrate(settings: Settings) -> int:
         print(f"migrations applied: {len(applied)}; topics created: {', '.join(created) or 'none'}")
         return 0
 
-    return _run(settings, work)
+    return _run(settings, "migrate", work)
 
 
 async def _create_topics(settings: Settings, warehouse: Warehouse) -> list[str]:
@@ -73,14 +74,14 @@ def run_ingest(settings: Settings) -> int:
             await log.close()
         return 0
 
-    return _run(settings, work)
+    return _run(settings, "ingest", work)
 
 
 def run_stitch(settings: Settings) -> int:
     """A member of the stitch group, until told to stop."""
     if not settings.log.brokers:
         return _refuse(_NEEDS_KAFKA)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    write_logs("stitch", settings.log_format, logging.INFO)
     try:
         epoch = _warehouse(settings).current_epoch(HITS)
     except (WarehouseRefused, WarehouseUnavailable) as error:
@@ -124,7 +125,7 @@ def run_sink(settings: Settings) -> int:
             warehouse.close()
         return 0
 
-    return _run(settings, work)
+    return _run(settings, "sink", work)
 
 
 def _log(settings: Settings) -> KafkaLog:
@@ -135,10 +136,10 @@ def _warehouse(settings: Settings) -> Warehouse:
     return open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
 
 
-def _run(settings: Settings, work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+def _run(settings: Settings, stage: str, work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     if not settings.log.brokers:
         return _refuse(_NEEDS_KAFKA)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    write_logs(stage, settings.log_format)
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(work())

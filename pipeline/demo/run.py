@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import logging
 import socket
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pipeline.demo.shop import DemoShop
 from pipeline.log.local import LogInUse
 from pipeline.report.web.gate import CannotOpen
 from pipeline.settings import PREFIX, Settings, load_settings
+from pipeline.telemetry.logs import write_logs
 from pipeline.up.run import either, signalled
 from pipeline.up.stages import StageEnded, Stages, stages
 
@@ -36,7 +36,7 @@ async def run_demo(settings: Settings, exit_after: bool, keep: bool) -> int:
     Everything is kept under `settings.data` if `keep`, else in a fresh directory that is removed at the end. A
     directory that already holds actions is shown as it is: replayed once more, the day would be another day.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    write_logs("demo", settings.log_format)
     try:
         with _data(settings, keep) as data, signalled() as stop:
             async with _started(_embedded(settings, data)) as running:

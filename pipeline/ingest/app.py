@@ -15,6 +15,7 @@ from pipeline.ingest.backlog import Backlog
 from pipeline.ingest.body import BodyFault, Receive, Room, inflate, read_body
 from pipeline.ingest.cors import cors_headers, preflight_headers
 from pipeline.ingest.counts import Counts
+from pipeline.ingest.exchange import REQUEST_ID_HEADER
 from pipeline.ingest.metrics import ingest_text
 from pipeline.ingest.publisher import Publisher
 from pipeline.ingest.renames import Renames
@@ -36,6 +37,7 @@ from pipeline.protocols.registry import protocol_at
 from pipeline.protocols.request import JSON_TYPE, Outcome, Protocol, Reply, Request
 from pipeline.settings import IngestSettings
 from pipeline.sites import Sites
+from pipeline.telemetry.logs import REQUEST_ID, request_id
 from pipeline.telemetry.metrics import CONTENT_TYPE
 from pipeline.times import iso
 
@@ -138,11 +140,13 @@ class IngestApp:
         began_s = time.perf_counter()
         assert scope["type"] == "http", "the server speaks HTTP only, and start() and stop() are the lifespan"
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        request = request_id(headers.get(REQUEST_ID_HEADER))
+        REQUEST_ID.set(request)
         protocol = protocol_at(scope["path"])
         if protocol is None:
             reply: Reply | None = self._elsewhere(scope, headers)
         elif scope["method"] == "OPTIONS":
-            await _respond(send, Reply(204), preflight_headers(headers, protocol.methods))
+            await _respond(send, request, Reply(204), preflight_headers(headers, protocol.methods))
             return
         elif scope["method"] not in protocol.methods:
             reply = _refusal(405, "method not allowed", (b"allow", ", ".join(protocol.methods).encode()))
@@ -152,7 +156,7 @@ class IngestApp:
             self.counts.replies[protocol.name if protocol else "", reply.status] += 1
             if protocol is not None:
                 self.counts.reply_seconds.observe(time.perf_counter() - began_s)
-            await _respond(send, reply, cors_headers(headers))
+            await _respond(send, request, reply, cors_headers(headers))
 
     def _elsewhere(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Reply:
         """The paths that are no tracker's. Metrics are for the neighbourhood, not for the Internet."""
@@ -263,8 +267,8 @@ def _place(error: Exception) -> str:
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
 
 
-async def _respond(send: Send, reply: Reply, extra: tuple[tuple[bytes, bytes], ...]) -> None:
-    headers = [*reply.headers, *extra]
+async def _respond(send: Send, request: str, reply: Reply, extra: tuple[tuple[bytes, bytes], ...]) -> None:
+    headers = [(REQUEST_ID_HEADER, request.encode()), *reply.headers, *extra]
     if reply.status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})

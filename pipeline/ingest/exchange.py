@@ -10,16 +10,17 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
 
 Pairs = tuple[tuple[bytes, bytes], ...]
+REQUEST_ID_HEADER = b"x-request-id"  # the first header of whoever sets it, and of characters that end no header
 HEADS_REMEMBERED = 512  # a few shapes a second: the date is one of the headers
 
 
 @lru_cache(maxsize=HEADS_REMEMBERED)
 def _head(status: int, headers: Pairs) -> bytes:
-    """The answer up to its body. Raises RuntimeError where a header could end early and begin another."""
+    """The answer up to its request ID. Raises RuntimeError where a header could end early and begin another."""
     for name, value in headers:
         if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
             raise RuntimeError("invalid HTTP header")
-    return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % pair for pair in headers) + b"\r\n"
+    return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % pair for pair in headers)
 
 
 class Exchange(RequestResponseCycle):
@@ -64,7 +65,10 @@ class Exchange(RequestResponseCycle):
     def _write(self, status: int, headers: Pairs, body: bytes) -> None:
         if self.disconnected:
             return
-        self.transport.write(_head(status, (*self.default_headers, *headers)) + body)
+        own = b"\r\n"
+        if headers and headers[0][0] == REQUEST_ID_HEADER:  # another one each time: it would fill the memory of heads
+            own, headers = b"%b: %b\r\n\r\n" % headers[0], headers[1:]
+        self.transport.write(_head(status, (*self.default_headers, *headers)) + own + body)
         self._start, self.waiting_for_100_continue = None, False
         self.response_started = self.response_complete = True
         self.message_event.set()

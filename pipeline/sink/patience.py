@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from pipeline.log.port import LogUnavailable
+from pipeline.telemetry.logs import told
 from pipeline.warehouse.errors import RowsRefused, WarehouseRefused, WarehouseUnavailable
 
 RETRY_S_FIRST = 0.1
@@ -53,9 +54,9 @@ class Patience:
 
     async def _wait(self, error: Exception, seconds: float) -> None:
         self.retries += 1
-        if self.trouble != str(error):
-            self.trouble = str(error)
-            _log.warning("nothing gets through, trying again: %s", error)
+        if self.trouble != told(error):
+            self.trouble = told(error)
+            _log.warning("nothing gets through, trying again: %s", self.trouble)
         if self.stop.is_set():
             raise Stopped(self.trouble)
         try:

@@ -128,7 +128,7 @@ def _feed_or_bury(partition: Partition, records: Sequence[Record]) -> Checkpoint
             partition.feed(records)
             return partition.checkpoint()
         except Unstitchable as error:
-            _log.error("a record could not be stitched and becomes a dead letter: %s", error)
+            _log.error("offset %d could not be stitched and becomes a dead letter: %s", error.offset, error.kind)
             partition.restart(error)
 
 

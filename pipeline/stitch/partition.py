@@ -40,6 +40,7 @@ class Unstitchable(Exception):
     def __init__(self, offset: int, cause: Exception) -> None:
         super().__init__(f"offset {offset}: {type(cause).__name__}: {cause}")
         self.offset = offset
+        self.kind = type(cause).__name__  # for logs: what the cause says may quote a hit
 
 
 class Partition:

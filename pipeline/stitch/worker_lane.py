@@ -96,7 +96,8 @@ class Lane:
         try:
             self._partition.feed(part)
         except Unstitchable as error:
-            _log.error("a record could not be stitched and becomes a dead letter: %s", error)
+            where = (self.number, error.offset, error.kind)
+            _log.error("partition %d, offset %d could not be stitched and becomes a dead letter: %s", *where)
             self._poison = error
             self._go_back()
         return len(part)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,12 +11,13 @@ from pipeline.log.local import LogInUse
 from pipeline.privacy.keys import NoKey
 from pipeline.report.web.gate import CannotOpen
 from pipeline.settings import Settings
+from pipeline.telemetry.logs import write_logs
 from pipeline.up.stages import StageEnded, stages
 
 
 def run_up(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM, then drain. 0: everything taken is stored. 1: it could not start or go on."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    write_logs("up", settings.log_format)
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_up(settings))

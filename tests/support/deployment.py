@@ -45,6 +45,9 @@ class Deployment(Protocol):
     def address(self, stage: str) -> str:
         """Where its health and metrics are."""
 
+    def said(self, stage: str) -> str:
+        """What it wrote since the first start."""
+
     def seamline(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command with this deployment's settings."""
 
@@ -145,6 +148,9 @@ class _Staged:
 
     def address(self, stage: str) -> str:
         return self._by_name[stage].address
+
+    def said(self, stage: str) -> str:
+        return self._by_name[stage].said()
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[list[Any]]:
         with questions(load_settings(self._environ)) as ask:
