@@ -63,6 +63,13 @@ SETTINGS: tuple[Setting, ...] = (
         ("migrate",),
     ),
     Setting(
+        "TOPIC_PREFIX",
+        value.topic_prefix,
+        "",
+        "what stands before the name of every topic and group on Kafka: `seamline replay` moves to another",
+        _ON_KAFKA,
+    ),
+    Setting(
         "KAFKA_SECURITY_PROTOCOL",
         value.one_of(*PROTOCOLS),
         PROTOCOLS[0],
@@ -130,7 +137,7 @@ SETTINGS: tuple[Setting, ...] = (
         value.one_of("AUTO", "JSON", "TEXT"),
         "AUTO",
         "lines of stderr for machines or for people; AUTO: JSON unless stderr is a terminal",
-        _WORKERS,
+        ("up", "ingest", "stitch", "sink", "migrate"),
     ),
     Setting("SPOOL", value.path, "{data}/spool", "the folder of the spool that stands in while the log is away", _EDGE),
     Setting(

@@ -72,6 +72,7 @@ def write_logs(stage: str, form: str, level: int = logging.WARNING) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines(stage, as_json=form == "JSON" or (form == "AUTO" and not sys.stderr.isatty())))
     logging.basicConfig(level=level, handlers=[handler])
+    logging.captureWarnings(True)  # else they are no lines of ours
     sys.excepthook = _uncaught
 
 
