@@ -161,6 +161,13 @@ SETTINGS: tuple[Setting, ...] = (
         "the same under load: fewer, larger records",
         _EDGE,
     ),
+    Setting(
+        "SITE_HITS_PER_SECOND_MAX",
+        value.whole(0, 1_000_000),
+        "0",
+        "of one site to one ingest; past it 429 and Retry-After; 0 for no limit",
+        _EDGE,
+    ),
     Setting("TRUSTED_PROXIES", value.networks, "", "proxies whose X-Forwarded-For is believed", _SERVERS),
     Setting(
         "CONNECTIONS_MAX",

@@ -1,5 +1,6 @@
 """What the text of a setting may be: parsers whose ValueError says what was expected; they know no setting by name."""
 
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -33,6 +34,13 @@ def one_of(*words: str) -> Callable[[str], str]:
         return text.upper()
 
     return parse
+
+
+def topic_prefix(text: str) -> str:
+    """The beginning of names on Kafka."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", text):
+        raise ValueError("up to 32 of the letters, digits, `.`, `_` and `-`")
+    return text
 
 
 def path(text: str) -> str:

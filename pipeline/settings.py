@@ -35,6 +35,7 @@ class LogSettings(Struct, frozen=True):
     brokers: tuple[str, ...]
     partitions: int
     security: Security = NONE
+    prefix: str = ""  # before the name of every topic and group
 
 
 class IngestSettings(Struct, frozen=True):
@@ -51,6 +52,7 @@ class IngestSettings(Struct, frozen=True):
     header_deadline_ms: int
     body_deadline_ms: int
     drain_ms: int
+    site_hits_per_second_max: int = 0  # 0: no limit
 
 
 class WarehouseSettings(Struct, frozen=True):
@@ -143,6 +145,7 @@ def _assemble(
             brokers=tuple(where.rstrip("/").split(",")) if scheme == "kafka" else (),
             partitions=v["PARTITIONS"],
             security=security,
+            prefix=v["TOPIC_PREFIX"] or "",
         ),
         ingest=IngestSettings(
             host=v["HOST"],
@@ -156,6 +159,7 @@ def _assemble(
             header_deadline_ms=v["HEADER_DEADLINE_MS"],
             body_deadline_ms=v["BODY_DEADLINE_MS"],
             drain_ms=v["DRAIN_MS"],
+            site_hits_per_second_max=v["SITE_HITS_PER_SECOND_MAX"],
         ),
         warehouse=WarehouseSettings(
             url=v["WAREHOUSE"],

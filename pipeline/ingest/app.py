@@ -18,6 +18,7 @@ from pipeline.ingest.counts import Counts
 from pipeline.ingest.exchange import REQUEST_ID_HEADER
 from pipeline.ingest.metrics import ingest_text
 from pipeline.ingest.publisher import Publisher
+from pipeline.ingest.rates import Rates
 from pipeline.ingest.renames import Renames
 from pipeline.ingest.script.serving import script_reply
 from pipeline.ingest.user_agent import UserAgents
@@ -74,6 +75,7 @@ class IngestApp:
         self.counts = Counts()
         self._suppression = Suppression()
         self._renames = Renames()
+        self._rates = Rates(settings.site_hits_per_second_max)
         self._sites, self._settings, self._now_ms = sites, settings, now_ms
         self._proxies = Proxies(settings.trusted_proxies)
         self._agents = UserAgents()
@@ -200,6 +202,10 @@ class IngestApp:
 
     async def _publish(self, protocol: Protocol, outcome: Outcome) -> Reply:
         """Steps 3 and 4. However it ends, each hit of the outcome has been counted as one thing or another."""
+        wait_s = self._rates.wait_s(hit.site_id for hit in outcome.hits)
+        if wait_s:
+            self.counts.add_hits(protocol.name, outcome.hits, "shed", "rate")
+            return _refusal(429, "more hits a second than this site may send", (b"retry-after", b"%d" % wait_s))
         hits, aliases = self._kept(protocol, outcome)
         renames = self._renames.of(hits)
         if hits or aliases:
