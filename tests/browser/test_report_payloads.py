@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 from playwright.sync_api import Browser
 
@@ -56,6 +57,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReportedSite]:
         items = list(_items(time.time_ns() // 1_000_000 - 5 * 3_600_000))
         site.send(items)
         site.settle(len(items))
+        _name_segments(site)
         yield site
     finally:
         up.stop_stage("up")
@@ -70,6 +72,8 @@ def _items(start_ms: int) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
         yield {
             **shown,
+            "revenue": 5.0,
+            "currency": "EUR",
             "anonymous_id": "one",
             "ts": start_ms + number * 60_000,
             "user_id": "victim",
@@ -82,6 +86,15 @@ def _items(start_ms: int) -> Iterator[dict[str, Any]]:
             "user_id": f"{text[:180]}{number}",
             "ts": start_ms + number * 60_000 + 1_000,
         }
+
+
+def _name_segments(site: ReportedSite) -> None:
+    """Segments that say payloads: every page shows those that have a name."""
+    for number, text in enumerate(PAYLOADS[::17]):
+        said = text.replace("\\", "").replace('"', "'")
+        form = {"do": "save", "name": f"payload-{number}", "segment": f'name = "{said}"'}
+        reply = httpx.post(f"{site.root}/segments", data=form, headers={"origin": site.up.url})
+        assert 303 == reply.status_code
 
 
 def test_there_are_a_hundred() -> None:
@@ -126,9 +139,15 @@ def _addresses(site: ReportedSite) -> Sequence[str]:
     said = [quote(text, safe="") for text in PAYLOADS[:100:13]]
     return [
         "overview", "persons", "visits", "segments", f"persons/{site.person}", f"persons/{site.person}?zoom=2",
+        "devices", "campaigns", "identity", "funnel",
         *(f"persons/{row[0]}" for row in others),
         *(f"persons?q={text}&segment={text}" for text in said),
         *(f"segments?a={text}&b={text}" for text in said[:5]),
         *(f"persons/{site.person}?why={text}&day={text}&zoom={text}" for text in said[:5]),
         *(f"{text}" for text in said[:3]),
+        *(f"funnel?step1={text}&step2=%22{text}%22&within={text}&segment={text}" for text in said[5:7]),
+        *(f"funnel?step1={text}&step2=%2F{text}&segment={text}" for text in said[5:7]),
+        *(f"campaigns?goal={text}&level={text}&by={text}&segment={text}" for text in said[6:8]),
+        *(f"devices?goal={text}&unit={text}&segment=%40{text}" for text in said[6:8]),
+        *(f"segments?saved={text}&dropped={text}&keep={text}" for text in said[6:8]),
     ]  # fmt: skip
