@@ -101,7 +101,7 @@ def restitch_all(settings: Settings) -> Mapping[str, Any]:
 
     async def work(log: Log, warehouse: "Warehouse") -> Any:
         policy = Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max)
-        return await restitch_in_cluster(warehouse, policy, partial(_cross, log))
+        return await restitch_in_cluster(warehouse, policy, partial(_cross, log), settings.log.prefix)
 
     return dict(msgspec.to_builtins(_in_cluster(settings, work)))
 
@@ -157,7 +157,7 @@ def _tell(settings: Settings, order: str, arguments: Any, seconds_max: float = 6
 async def _on_kafka(settings: Settings, work: Callable[[Log], Awaitable[Any]]) -> Any:
     from pipeline.log.kafka import KafkaLog
 
-    log = KafkaLog(settings.log.brokers, security=settings.log.security)
+    log = KafkaLog(settings.log.brokers, security=settings.log.security, prefix=settings.log.prefix)
     try:
         return await work(log)
     except LogUnavailable as error:

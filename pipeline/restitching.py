@@ -42,16 +42,17 @@ class NotYet(Exception):
 
 
 async def restitch_in_cluster(
-    warehouse: Warehouse, policy: Policy, cross: Callable[[Mark], Awaitable[list[Mark]]]
+    warehouse: Warehouse, policy: Policy, cross: Callable[[Mark], Awaitable[list[Mark]]], prefix: str = ""
 ) -> Restitched:
-    """All three steps beside workers that go on. Raises NotYet, and what the warehouse and `cross` raise."""
+    """All three steps beside workers that go on; `prefix` is that of their topics. Raises NotYet, and what the
+    warehouse and `cross` raise."""
     mine = msgspec.json.encode(policy).decode()
     for mark in await cross(Mark(str(uuid.uuid4()))):
         if mark.policy != mine:
             raise NotYet(
                 f"a worker stitches by {mark.policy}, and these settings say {mine}: restart the workers first"
             )
-    epoch = await asyncio.to_thread(warehouse.new_epoch, HITS)
+    epoch = await asyncio.to_thread(warehouse.new_epoch, HITS, prefix)
     await cross(Mark(str(uuid.uuid4()), epoch=epoch))
     return await asyncio.to_thread(restitch, warehouse, AuditPolicy(policy), epoch)
 

@@ -14,6 +14,7 @@ from pipeline.log.port import HITS, LogUnavailable
 from pipeline.privacy.erasures import follow, forgotten
 from pipeline.privacy.keys import NoKey
 from pipeline.privacy.suppression import Suppression
+from pipeline.replaying import CannotMove, move
 from pipeline.settings import Settings
 from pipeline.sink.sink import Sink
 from pipeline.stitch.worker import WorkerSettings, run_worker
@@ -27,6 +28,8 @@ from pipeline.warehouse.retention import set_retention
 
 _NEEDS_KAFKA = "SEAMLINE_LOG: expected kafka://host:port for a stage of its own; `seamline up` runs them on a local log"
 _NEEDS_MIGRATE = "no log epoch yet: run `seamline migrate` once against this Kafka and this ClickHouse"
+_NEEDS_REPLAY = "no log epoch of these topics yet: `seamline replay` fills them from those before, and gives them one"
+_MOVE_MS_MAX = 30_000  # for a request while topics are moved: nobody waits for an answer
 
 
 def run_migrate(settings: Settings) -> int:
@@ -47,14 +50,22 @@ def run_migrate(settings: Settings) -> int:
 async def _create_topics(settings: Settings, warehouse: Warehouse) -> list[str]:
     """A new epoch first, then the topic it is for. A crash between them leaves an epoch unused, which is harmless;
     the other way round, a new log would write under the old epoch and lose to the rows of the log before it. A topic
-    that somebody else made, or that an empty warehouse stands behind, has no epoch yet and gets one."""
+    that somebody else made, or that an empty warehouse stands behind, has no epoch yet and gets one; not so one that
+    is to take over from topics of another prefix: `seamline replay` gives it one when it is complete."""
     log = _log(settings)
     try:
-        if not await log.exists(HITS) or await asyncio.to_thread(warehouse.current_epoch, HITS) is None:
-            await asyncio.to_thread(warehouse.new_epoch, HITS)
-        return await create_topics(settings.log.brokers, settings.log.partitions, security=settings.log.security)
+        prefix, in_force = settings.log.prefix, await asyncio.to_thread(warehouse.prefix_in_force, HITS)
+        known = await asyncio.to_thread(warehouse.current_epoch, HITS, prefix)
+        if in_force in (None, prefix) and (known is None or not await log.exists(HITS)):
+            await asyncio.to_thread(warehouse.new_epoch, HITS, prefix)
+        return await _made(settings)
     finally:
         await log.close()
+
+
+async def _made(settings: Settings) -> list[str]:
+    log = settings.log
+    return await create_topics(log.brokers, log.partitions, security=log.security, prefix=log.prefix)
 
 
 def run_ingest(settings: Settings) -> int:
@@ -83,11 +94,12 @@ def run_stitch(settings: Settings) -> int:
         return _refuse(_NEEDS_KAFKA)
     write_logs("stitch", settings.log_format, logging.INFO)
     try:
-        epoch = _warehouse(settings).current_epoch(HITS)
+        warehouse, prefix = _warehouse(settings), settings.log.prefix
+        epoch, in_force = warehouse.current_epoch(HITS, prefix), warehouse.prefix_in_force(HITS)
     except (WarehouseRefused, WarehouseUnavailable) as error:
         return _refuse(str(error))
     if epoch is None:
-        return _refuse(_NEEDS_MIGRATE)
+        return _refuse(_NEEDS_MIGRATE if in_force is None else _NEEDS_REPLAY)
     return run_worker(
         WorkerSettings(
             bootstrap=",".join(settings.log.brokers),
@@ -99,6 +111,8 @@ def run_stitch(settings: Settings) -> int:
             web_port=settings.ingest.port,
             erasure_key=settings.erasure_key,
             security=settings.log.security,
+            prefix=prefix,
+            followers=None if in_force == prefix else in_force,
         )
     )
 
@@ -128,8 +142,40 @@ def run_sink(settings: Settings) -> int:
     return _run(settings, "sink", work)
 
 
-def _log(settings: Settings) -> KafkaLog:
-    return KafkaLog(settings.log.brokers, security=settings.log.security)
+def run_replay(settings: Settings, source_prefix: str) -> int:
+    """What topics of another prefix hold to those of the settings, which are made; then the epoch they are read under.
+    Beside running workers of the old ones, and as often as anything comes there."""
+
+    async def work() -> int:
+        warehouse = await asyncio.to_thread(_warehouse, settings)
+        if why := _cannot_follow(settings.log.prefix, source_prefix, warehouse.prefix_in_force(HITS)):
+            return _refuse(why)
+        await _made(settings)
+        source, target = [_log(settings, prefix, _MOVE_MS_MAX) for prefix in (source_prefix, settings.log.prefix)]
+        try:
+            moved = await move(source, target, settings.log.prefix, await _suppression(source, settings))
+        finally:
+            await asyncio.gather(source.close(), target.close())
+        epoch = warehouse.current_epoch(HITS, settings.log.prefix) or warehouse.new_epoch(HITS, settings.log.prefix)
+        print(f"{', '.join(f'{what}: {count}' for what, count in moved.items())}; epoch {epoch}")
+        return 0
+
+    return _run(settings, "replay", work)
+
+
+def _cannot_follow(prefix: str, source: str, in_force: str | None) -> str:
+    """Why topics of `prefix` may not be filled from those of `source`; "" where they may."""
+    if prefix == source:
+        return f"SEAMLINE_TOPIC_PREFIX: expected the new topics' prefix, got {prefix!r}, which is the old one's"
+    if in_force not in (source, prefix):
+        return f"--from: expected the prefix whose hits are stitched now, {in_force!r}, got {source!r}"
+    return ""
+
+
+def _log(settings: Settings, prefix: str | None = None, timeout_ms: int = 5_000) -> KafkaLog:
+    log = settings.log
+    name = log.prefix if prefix is None else prefix
+    return KafkaLog(log.brokers, security=log.security, prefix=name, timeout_ms=timeout_ms)
 
 
 def _warehouse(settings: Settings) -> Warehouse:
@@ -143,7 +189,7 @@ def _run(settings: Settings, stage: str, work: Callable[[], Coroutine[Any, Any, 
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(work())
-    except (WarehouseRefused, WarehouseUnavailable, LogUnavailable, NoKey, OSError) as error:
+    except (WarehouseRefused, WarehouseUnavailable, LogUnavailable, NoKey, CannotMove, OSError) as error:
         return _refuse(str(error))
 
 

@@ -8,7 +8,7 @@ from pipeline.settings import Settings
 
 
 def add(words: Words) -> None:
-    """`up`, `demo`, `ingest`, `stitch`, `sink`, `migrate`, `check`."""
+    """`up`, `demo`, `ingest`, `stitch`, `sink`, `migrate`, `replay`, `check`."""
     words.add("up", _up, "every stage in one place, on one directory", "data", "host", "port", "sites")
     demo = words.add(
         "demo", _demo, "replay a recorded day, print what was stitched, serve a shop", "data", "host", "port"
@@ -18,6 +18,8 @@ def add(words: Words) -> None:
     words.add("stitch", _stitch, "hits on Kafka to stitched actions: a Faust worker", "data")
     words.add("sink", _sink, "stitched actions on Kafka to ClickHouse", "data")
     words.add("migrate", _migrate, "create topics, tables and views, or bring them up to date", "data")
+    replay = words.add("replay", _replay, "fill topics of another prefix, with other partitions, from those before")
+    replay.add_argument("--from", dest="source", metavar="PREFIX", default="", help="of the old topics (default: none)")
     words.add("check", _check, "print the resolved settings, secrets masked", "data", "host", "port", "sites")
 
 
@@ -55,6 +57,13 @@ def _migrate(_: argparse.Namespace, settings: Settings) -> int:
     from pipeline.stages import run_migrate
 
     return run_migrate(settings)
+
+
+def _replay(arguments: argparse.Namespace, settings: Settings) -> int:
+    """0: all that was there is there, and has an epoch. 1: why not; then again."""
+    from pipeline.stages import run_replay
+
+    return run_replay(settings, arguments.source)
 
 
 def _check(_: argparse.Namespace, settings: Settings) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,6 +23,8 @@ _READ_RECORDS = 2_000
 class KafkaLog:
     """`Log` on Kafka. Nothing is connected until it is needed, so it can be made while Kafka is away.
 
+    `prefix` stands before the name of every topic and group, on Kafka alone: whoever asks here does without it.
+
     `bootstrap` is `host:port`, several with commas. Every call answers or raises LogUnavailable within about
     `timeout_ms`; joining a group takes up to three sessions more.
     """
@@ -35,7 +38,9 @@ class KafkaLog:
         idempotent: bool = False,
         instance_id: str | None = None,
         security: Security = NONE,
+        prefix: str = "",
     ) -> None:
+        self._prefix = prefix
         self._connection = KafkaConnection(bootstrap=bootstrap, timeout_ms=timeout_ms, security=security)
         self._session_ms = session_ms
         self._instance_id = instance_id
@@ -46,16 +51,16 @@ class KafkaLog:
 
     async def exists(self, topic: str) -> bool:
         """Whether Kafka has the topic."""
-        return topic in await self._counts()
+        return self._prefix + topic in await self._counts()
 
     async def partitions(self, topic: str) -> int:
         """How many partitions the topic has; asked once. Raises LogUnavailable also when there is no such topic."""
         async with self._asking:  # appends pass here in the order of their calls, the first ones too
             if topic not in self._partitions:
-                counts = await self._counts()
-                if topic not in counts:
-                    raise LogUnavailable(f"Kafka has no topic {topic}; `seamline migrate` makes it")
-                self._partitions[topic] = counts[topic]
+                counts, name = await self._counts(), self._prefix + topic
+                if name not in counts:
+                    raise LogUnavailable(f"Kafka has no topic {name}; `seamline migrate` makes it")
+                self._partitions[topic] = counts[name]
             return self._partitions[topic]
 
     async def _counts(self) -> Mapping[str, int]:
@@ -70,18 +75,19 @@ class KafkaLog:
             async with asyncio.timeout(self._connection.timeout_ms / 1000):
                 for record in records:
                     _check(record, await self.partitions(record.topic))
-        return await self._appender.append(records) if records else []
+        return await self._appender.append(records, self._prefix) if records else []
 
     async def reader(self, topic: str, group: str) -> KafkaReader:
         """Join `group` on `topic`; a new group starts at the oldest record."""
         await self.partitions(topic)
-        reader = await KafkaReader.joined(self._connection, topic, group, self._session_ms, self._instance_id)
+        names = (self._prefix, topic, group)
+        reader = await KafkaReader.joined(self._connection, names, self._session_ms, self._instance_id)
         self._readers = [kept for kept in self._readers if not kept.closed] + [reader]
         return reader
 
     async def read(self, topic: str, partition: int, start: int, stop: int) -> AsyncIterator[Record]:
         """Records with start <= offset < stop that are there now, oldest first, outside of any group."""
-        place = TopicPartition(topic, partition)
+        place = TopicPartition(self._prefix + topic, partition)
         async with groupless_consumer(self._connection) as consumer:
             oldest, end = (await self._spans(consumer, [place]))[partition]
             at, stop = max(start, oldest), min(stop, end)
@@ -91,7 +97,7 @@ class KafkaLog:
                 for message in await self._messages(consumer, place):
                     at = message.offset + 1
                     if message.offset < stop:
-                        yield record_of(message)
+                        yield record_of(message, topic)
 
     async def _messages(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> Sequence[Any]:
         """The next ones, which are there: an answer without any is none."""
@@ -103,7 +109,8 @@ class KafkaLog:
 
     async def span(self, topic: str) -> Mapping[int, tuple[int, int]]:
         """Per partition: the oldest offset still kept, and the offset the next record will get."""
-        places = [TopicPartition(topic, partition) for partition in range(await self.partitions(topic))]
+        name, count = self._prefix + topic, await self.partitions(topic)
+        places = [TopicPartition(name, partition) for partition in range(count)]
         async with groupless_consumer(self._connection) as consumer:
             return await self._spans(consumer, places)
 
@@ -119,8 +126,10 @@ class KafkaLog:
         """Per partition: the group's stored position; a partition without one is absent."""
         async with admin_client(self._connection) as admin:
             with unavailable("asking for positions"):
-                stored = await patiently(self._connection, lambda: admin.list_consumer_group_offsets(group))
-        return {place.partition: at.offset for place, at in stored.items() if place.topic == topic and at.offset >= 0}
+                ask = partial(admin.list_consumer_group_offsets, self._prefix + group)
+                stored = await patiently(self._connection, ask)
+        name = self._prefix + topic
+        return {place.partition: at.offset for place, at in stored.items() if place.topic == name and at.offset >= 0}
 
     async def close(self) -> None:
         """Wait for what is on its way, leave every group, disconnect."""

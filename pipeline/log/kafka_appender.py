@@ -29,15 +29,16 @@ class KafkaAppender:
         self._turns: defaultdict[_Place, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._closed = False
 
-    async def append(self, records: Sequence[Append]) -> list[int]:
-        """Their offsets. Raises LogUnavailable within the connection's time-out if any is not acknowledged by then.
+    async def append(self, records: Sequence[Append], prefix: str = "") -> list[int]:
+        """Their offsets; `prefix` stands before every topic's name. Raises LogUnavailable within the connection's
+        time-out if any is not acknowledged by then.
 
         Partitions go in parallel. Within one, calls take turns, and a batch leaves when the one before it is
         acknowledged: a failure can then not put a record behind its successor.
         """
         places: defaultdict[_Place, list[int]] = defaultdict(list)
         for index, record in enumerate(records):
-            places[record.topic, record.partition].append(index)
+            places[prefix + record.topic, record.partition].append(index)
         offsets = [0] * len(records)
         with unavailable("appending"):
             async with asyncio.timeout(self._connection.timeout_ms / 1000):

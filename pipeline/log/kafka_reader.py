@@ -49,21 +49,28 @@ class KafkaReader:
     `lost` counts records that Kafka deleted before this reader could have them.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, connection: KafkaConnection, topic: str) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, connection: KafkaConnection, prefix: str, topic: str) -> None:
         self._consumer = consumer
         self._connection = connection
         self._topic = topic
+        self._name = prefix + topic
         self._expected = _Expected(consumer)
         self.closed = False
         self.lost = 0
 
     @classmethod
     async def joined(
-        cls, connection: KafkaConnection, topic: str, group: str, session_ms: int, instance_id: str | None
+        cls,
+        connection: KafkaConnection,
+        names: tuple[str, str, str],
+        session_ms: int,
+        instance_id: str | None,
     ) -> "KafkaReader":
-        """A member with its partitions. Raises LogUnavailable. `instance_id` names it across restarts (KIP-345)."""
+        """A member with its partitions. Raises LogUnavailable. `names`: what stands before those of topic and group on
+        Kafka, and these; `instance_id` names the member across restarts (KIP-345)."""
+        prefix, topic, group = names
         consumer = AIOKafkaConsumer(
-            group_id=group,
+            group_id=prefix + group,
             group_instance_id=instance_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -71,8 +78,8 @@ class KafkaReader:
             heartbeat_interval_ms=session_ms // _HEARTBEATS,
             **connection.arguments(),
         )
-        reader = cls(consumer, connection, topic)
-        consumer.subscribe([topic], listener=reader._expected)
+        reader = cls(consumer, connection, prefix, topic)
+        consumer.subscribe([reader._name], listener=reader._expected)
         await started(consumer, consumer.stop, connection.timeout_ms + _JOIN_SESSIONS * session_ms)
         return reader
 
@@ -83,15 +90,15 @@ class KafkaReader:
         for place, messages in found.items():
             if hole := self._expected.hole_before(place, messages):
                 self.lost += hole
-                _log.error("%s/%s: %s records were deleted before they were read", self._topic, place.partition, hole)
-        return [record_of(message) for messages in found.values() for message in messages]
+                _log.error("%s/%s: %s records were deleted before they were read", self._name, place.partition, hole)
+        return [record_of(message, self._topic) for messages in found.values() for message in messages]
 
     async def commit(self, positions: Mapping[int, int]) -> None:
         """Store the positions, durably. Those of partitions that are no longer ours are ignored, and logged."""
         owned = set() if self.closed else {place.partition for place in self._consumer.assignment()}
         if lost := sorted(positions.keys() - owned):
             _log.warning("positions of %s %s not stored: another reader has the partitions", self._topic, lost)
-        mine = {TopicPartition(self._topic, p): offset for p, offset in positions.items() if p in owned}
+        mine = {TopicPartition(self._name, p): offset for p, offset in positions.items() if p in owned}
         if not mine:
             return
         with unavailable("storing positions"):
@@ -108,7 +115,7 @@ class KafkaReader:
             await stopped(self._consumer.stop, self._connection.timeout_ms)
 
 
-def record_of(message: "ConsumerRecord[bytes, bytes]") -> Record:
-    """A record as the port knows it."""
+def record_of(message: "ConsumerRecord[bytes, bytes]", topic: str) -> Record:
+    """A record as the port knows it, under the name that the topic has there."""
     headers = {name: value.decode(errors="replace") for name, value in message.headers}
-    return Record(message.topic, message.partition, message.offset, message.value or b"", headers, message.timestamp)
+    return Record(topic, message.partition, message.offset, message.value or b"", headers, message.timestamp)

@@ -23,8 +23,10 @@ async def create_topics(
     replication: int | None = None,
     lookback_ms: int = LOOKBACK_MS,
     security: Security = NONE,
+    prefix: str = "",
 ) -> list[str]:
     """Make the topics that are missing; the names of those made by this call. Safe to run twice and by two processes.
+    `prefix` stands before every name.
 
     `replication` defaults to three, or one a broker if there are fewer. Raises LogUnavailable with Kafka's reason, and
     ValueError if topics made by others cannot work: `hits`, `stitched` and `stitch-state` share their partitions.
@@ -34,12 +36,12 @@ async def create_topics(
     async with admin_client(connection) as admin:
         with unavailable("creating topics"):
             copies = replication or min(_COPIES, len((await admin.describe_cluster())["brokers"]))
-            wanted = [_topic(name, partitions, copies, kept_ms) for name, kept_ms in retention.items()]
-            wanted.append(_topic(ERASURES, 1, copies, _FOR_GOOD_MS))
+            wanted = [_topic(prefix + name, partitions, copies, kept_ms) for name, kept_ms in retention.items()]
+            wanted.append(_topic(prefix + ERASURES, 1, copies, _FOR_GOOD_MS))
             response = await patiently(connection, lambda: admin.create_topics(wanted))
             created = [name for name, code, why in response.topic_errors if _is_new(name, code, why)]
-            counts = await patiently(connection, lambda: _counts(admin, list(retention)))
-    if len({counts[name] for name in _COPARTITIONED}) > 1:
+            counts = await patiently(connection, lambda: _counts(admin, [prefix + name for name in retention]))
+    if len({counts[prefix + name] for name in _COPARTITIONED}) > 1:
         raise ValueError(f"topics that must have as many partitions as each other: {counts}")
     return created
 

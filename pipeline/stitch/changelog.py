@@ -68,10 +68,7 @@ def entries(
 ) -> tuple[list[tuple[Key, Device]], list[Unreadable]]:
     """The states in a record, in order and without those who were forgotten, and every line that holds none. Raises
     UnknownState."""
-    schema = record.headers.get("schema", "")
-    if schema != STATE_SCHEMA:
-        place = f"{record.topic}/{record.partition}/{record.offset}"
-        raise UnknownState(f"{place}: schema {schema!r}, this version of Seamline reads {STATE_SCHEMA!r}")
+    _check(record)
     found, unreadable = [], []
     for number, line in enumerate(record.value.split(b"\n")):
         try:
@@ -85,10 +82,35 @@ def entries(
     return found, unreadable
 
 
+def lines_by_key(record: Record, forgotten: Suppression = NOBODY) -> tuple[list[tuple[Key, bytes]], list[Unreadable]]:
+    """The lines of a record with whose state each is, as they are but for those who were forgotten; and every line
+    that is none. Raises UnknownState."""
+    _check(record)
+    found, unreadable = [], []
+    for number, line in enumerate(record.value.split(b"\n")):
+        try:
+            entry = _decode(line)
+            key, state = (entry.workspace, entry.anonymous_id), bytes(entry.state)
+            left = state_without(key, state, forgotten)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            unreadable.append(Unreadable(number, line, str(error)))
+            continue
+        if left is not None:
+            found.append((key, line if left == state else _encode(Entry(*key, msgspec.Raw(left)))))
+    return found, unreadable
+
+
 def version_in(record: Record) -> int:
     """The version the record's states include; 0 where nobody said."""
     text = record.headers.get(VERSION_HEADER, "")
     return int(text) if text.isdecimal() else 0
+
+
+def _check(record: Record) -> None:
+    schema = record.headers.get("schema", "")
+    if schema != STATE_SCHEMA:
+        place = f"{record.topic}/{record.partition}/{record.offset}"
+        raise UnknownState(f"{place}: schema {schema!r}, this version of Seamline reads {STATE_SCHEMA!r}")
 
 
 def _parts(state: bytes) -> Iterator[bytes]:

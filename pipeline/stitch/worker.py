@@ -60,6 +60,8 @@ class WorkerSettings(Struct, frozen=True):
     pace: Pace = Pace()
     erasure_key: Path = Path()  # the file; needed once somebody was forgotten
     security: Security = NONE
+    prefix: str = ""  # before the name of every topic and group
+    followers: str | None = None  # the prefix of topics that were to take over from these
 
 
 class Report(Struct, frozen=True):
@@ -91,11 +93,11 @@ async def _serve(settings: WorkerSettings) -> tuple[int, threading.Timer]:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     code = STOPPED
     try:
-        cache = StateCache(settings.data_dir / "stitch")
+        cache = StateCache(settings.data_dir / f"{settings.prefix}stitch")  # its marks are offsets of those topics
     except CacheBusy as busy:
         _log.error("%s", busy)
         return REFUSED, threading.Timer(0, lambda: None)
-    log = KafkaLog(settings.bootstrap, security=settings.security)
+    log = KafkaLog(settings.bootstrap, security=settings.security, prefix=settings.prefix)
     worker = StitchWorker(settings, log, cache)
     work = asyncio.ensure_future(worker.work())
     await asyncio.wait([work, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -208,6 +210,8 @@ class StitchWorker:
         raise self._app.crash_reason or RuntimeError("Faust stopped by itself")
 
     async def _check_topics(self) -> None:
+        if self._settings.followers is not None:
+            await self._check_followers(self._settings.followers)
         if missing := [topic for topic in TOPICS if not await self._log.exists(topic)]:
             raise Refused(f"Kafka has no topic {', '.join(missing)}: run `seamline migrate` once.")
         counts = {topic: await self._log.partitions(topic) for topic in TOPICS}
@@ -216,6 +220,15 @@ class StitchWorker:
             raise Refused(
                 f"partitions: {counts}; {STITCHED} and {STITCH_STATE} need those of {HITS}, no fewer elsewhere"
             )
+
+    async def _check_followers(self, prefix: str) -> None:
+        """Rows of the others outrank what would be stitched here, and no late login would reach them any more."""
+        others = KafkaLog(self._settings.bootstrap, security=self._settings.security, prefix=prefix)
+        try:
+            if await others.committed(HITS, self._settings.group):
+                raise Refused(f"hits of the topics {prefix}… are stitched: set SEAMLINE_TOPIC_PREFIX={prefix}")
+        finally:
+            await others.close()
 
     async def _watch(self) -> None:
         """Raises Refused when hits end before where they once ended: other records take the offsets that were read."""
@@ -253,10 +266,11 @@ class StitchWorker:
 def _group(settings: WorkerSettings) -> Group:
     return Group(
         bootstrap=settings.bootstrap,
-        name=settings.group,
+        name=settings.prefix + settings.group,
         instance_id=settings.group_instance_id,
         session_timeout_ms=settings.session_timeout_ms,
         commit_timeout_ms=settings.session_timeout_ms,
         folder=settings.data_dir / "faust",
         security=settings.security,
+        topic=settings.prefix + HITS,
     )

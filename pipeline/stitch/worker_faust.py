@@ -64,6 +64,7 @@ class Group(Struct, frozen=True):
     commit_timeout_ms: int
     folder: Path
     security: Security = NONE
+    topic: str = HITS  # as Kafka knows it
 
 
 class Stitching(Protocol):
@@ -126,7 +127,7 @@ class _Consumer(Consumer):  # type: ignore[misc]
         """In the consumer's thread and at one go: what is let go has its position."""
         consumer = self._thread._ensure_consumer()
         for place in consumer.assignment():
-            if place.topic == HITS and place.partition in positions:
+            if place.topic == self.app.group.topic and place.partition in positions:
                 consumer.seek(place, positions[place.partition])
                 consumer.resume(place)
 
@@ -154,7 +155,8 @@ class _Consumer(Consumer):  # type: ignore[misc]
 
     async def store_positions(self, positions: Mapping[int, int], timeout_s: float) -> None:
         """Durable when it returns. Raises Fenced when the group has moved on, LogUnavailable when nobody answered."""
-        offsets = {TopicPartition(HITS, p): OffsetAndMetadata(offset, "") for p, offset in positions.items()}
+        topic = self.app.group.topic
+        offsets = {TopicPartition(topic, p): OffsetAndMetadata(offset, "") for p, offset in positions.items()}
         thread = self._thread
         consumer = thread._ensure_consumer()
         storing = asyncio.run_coroutine_threadsafe(consumer.commit(offsets), thread.thread_loop)
@@ -204,7 +206,7 @@ def stitch_app(group: Group, stitching: Stitching) -> StitchApp:
     """The app, not started."""
     app = StitchApp(group.name, **_settings(group))
     app.group, app.stitching = group, stitching
-    topic = app.topic(HITS, key_serializer="raw", value_serializer="raw", acks=False)
+    topic = app.topic(group.topic, key_serializer="raw", value_serializer="raw", acks=False)
 
     @app.agent(topic, name="stitch", concurrency=1)  # type: ignore[untyped-decorator]
     async def stitch(stream: Any) -> None:
@@ -217,7 +219,7 @@ def stitch_app(group: Group, stitching: Stitching) -> StitchApp:
 
     @app.on_rebalance_complete.connect(weak=False)  # type: ignore[untyped-decorator]
     async def on_assigned(*_: Any, **__: Any) -> None:
-        await stitching.assigned({tp.partition for tp in app.consumer.assignment() if tp.topic == HITS})
+        await stitching.assigned({tp.partition for tp in app.consumer.assignment() if tp.topic == group.topic})
 
     return app
 
@@ -263,4 +265,4 @@ def _credentials(security: Security) -> faust.SASLCredentials | faust.SSLCredent
 def _record(message: Any) -> Record:
     headers = {name: (value or b"").decode("utf-8", "replace") for name, value in message.headers or ()}
     timestamp_ms = round((message.timestamp or 0) * SECOND_MS)
-    return Record(message.topic, message.partition, message.offset, message.value or b"", headers, timestamp_ms)
+    return Record(HITS, message.partition, message.offset, message.value or b"", headers, timestamp_ms)

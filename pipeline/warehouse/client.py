@@ -164,13 +164,17 @@ class Warehouse:
         """A higher epoch for this very log, from now on."""
         return epochs.raised(self._own, lambda epoch: self._store_epoch(topic, log_id, epoch))
 
-    def new_epoch(self, topic: str) -> int:
-        """A higher epoch for a log that has no identity of its own yet."""
-        return self.register_log(str(uuid.uuid4()), topic)
+    def new_epoch(self, topic: str, prefix: str = "") -> int:
+        """A higher epoch for a topic on Kafka, whose name has that prefix there."""
+        return self.register_log(epochs.id_of(prefix, str(uuid.uuid4())), topic)
 
-    def current_epoch(self, topic: str) -> int | None:
-        """The newest epoch of a topic; nothing before the first."""
-        return epochs.newest(topic, self._own)
+    def current_epoch(self, topic: str, prefix: str = "") -> int | None:
+        """The newest epoch of a topic whose name has that prefix; nothing before the first."""
+        return epochs.newest(topic, self._own, prefix)
+
+    def prefix_in_force(self, topic: str) -> str | None:
+        """The prefix of the topic that was given an epoch last; nothing before the first."""
+        return epochs.in_force(topic, self._own)
 
     def ping(self) -> bool:
         """Whether it answers SQL now."""

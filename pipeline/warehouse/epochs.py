@@ -9,6 +9,7 @@ from typing import Any
 
 Query = Callable[[str, Mapping[str, Any]], list[list[Any]]]
 EPOCH_MAX = 2**16 - 1
+_PREFIXED = "prefix:"
 _TRIES_MAX = 16
 
 _ALL = "SELECT topic, log_id, epoch FROM log_epochs FINAL ORDER BY epoch, topic, log_id"
@@ -37,9 +38,26 @@ def raised(query: Query, insert: Callable[[int], None]) -> int:
     return epoch
 
 
-def newest(topic: str, query: Query) -> int | None:
-    """The highest epoch of a topic; nothing when none was ever given."""
-    return max((epoch for (name, _), epoch in _known(query).items() if name == topic), default=None)
+def newest(topic: str, query: Query, prefix: str = "") -> int | None:
+    """The highest epoch of a topic with that prefix; nothing when none was ever given."""
+    mine = [epoch for (name, log_id), epoch in _known(query).items() if name == topic and prefix_of(log_id) == prefix]
+    return max(mine, default=None)
+
+
+def in_force(topic: str, query: Query) -> str | None:
+    """The prefix of the topic that was given an epoch last; nothing when none was ever given."""
+    given = [(epoch, prefix_of(log_id)) for (name, log_id), epoch in _known(query).items() if name == topic]
+    return max(given)[1] if given else None
+
+
+def id_of(prefix: str, name: str = "") -> str:
+    """The identity of a log on Kafka whose topics have a prefix; those without one are told apart by `name` alone."""
+    return f"{_PREFIXED}{prefix}/{name}" if prefix else name
+
+
+def prefix_of(log_id: str) -> str:
+    """The reverse."""
+    return log_id.removeprefix(_PREFIXED).rpartition("/")[0] if log_id.startswith(_PREFIXED) else ""
 
 
 def _known(query: Query) -> dict[tuple[str, str], int]:

@@ -68,6 +68,7 @@ class Parts:
     """One worker's parts. `begin` recovers like an assignment does; `deliver` hands over what the log has."""
 
     forgotten = Forgotten()
+    epoch = EPOCH
 
     def __init__(self, log: MemoryLog, folder: Path, pace: Pace = QUICK, policy: Policy = POLICY) -> None:
         self.log = log
@@ -80,19 +81,19 @@ class Parts:
     @property
     def recovery(self) -> Recovery:
         """What an assignment begins with."""
-        return Recovery(self.log, self.cache, GROUP, EPOCH, self._policy, self.figures, self.forgotten)
+        return Recovery(self.log, self.cache, GROUP, self.epoch, self._policy, self.figures, self.forgotten)
 
     async def begin(self, *partitions: int) -> Tenure:
         """A tenure of these partitions, not running."""
         lanes = [
-            Lane(self._partition(number, position), EPOCH)
+            Lane(self._partition(number, position), self.epoch)
             for number, position in (await self.recovery.recover(partitions)).items()
         ]
         return Tenure(lanes, self.log, self.checkpoints.store, self.figures, self._pace)
 
     def _partition(self, number: int, position: int) -> Partition:
         states = self.cache.states(self._policy, 1_000)
-        return Partition(number, self._policy, EPOCH, states, position, forgotten=self.forgotten)
+        return Partition(number, self._policy, self.epoch, states, position, forgotten=self.forgotten)
 
     async def deliver(self, tenure: Tenure) -> None:
         """Everything in the log past the tenure's positions."""
