@@ -66,9 +66,10 @@ class GroupLags:
         """`groups`: topic to group."""
         self._log, self._groups, self._look_s = log, groups, look_s
         self._lags = {topic: Lag() for topic in groups}
+        self._silent: set[str] = set()  # topics of which nothing is known
 
     async def watch(self) -> None:
-        """Until cancelled. A look that fails is logged, and nothing is known until the next one."""
+        """Until cancelled. The first look that fails is logged, and nothing is known until one does not."""
         while True:
             for topic in self._groups:
                 await self._look(topic)
@@ -95,6 +96,9 @@ class GroupLags:
             stored = await self._log.committed(topic, self._groups[topic])
             ends = {number: end for number, (_, end) in spans.items()}
             positions = {number: stored.get(number, first) for number, (first, _) in spans.items()}
+            self._silent.discard(topic)
         except Exception as error:  # the work goes on; who watches is told that nothing is known
-            _log.warning("the lag of %s is not known just now: %s", topic, type(error).__name__)
+            if topic not in self._silent:
+                _log.warning("the lag of %s is not known just now: %s", topic, error)
+            self._silent.add(topic)
         self._lags[topic].look(positions, ends, asyncio.get_running_loop().time())
