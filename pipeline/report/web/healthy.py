@@ -29,10 +29,11 @@ class State(msgspec.Struct):
 class Healthy:
     """An ASGI application with two more pages in front, for which nobody has to sign in: they say yes or no."""
 
-    def __init__(self, app: Any, ask: Questions) -> None:
+    def __init__(self, app: Any, ask: Questions, look_s: float = _LOOK_S) -> None:
         self._app = app
         self._ask = ask
-        self._looked_s = -_LOOK_S
+        self._look_s = look_s
+        self._looked_s = -look_s
         self._answers = False
         self._looking: asyncio.Task[bool] | None = None
 
@@ -50,12 +51,13 @@ class Healthy:
 
     async def _ready(self) -> bool:
         """One look at a time, however many ask; one that takes too long is a no, and goes on."""
-        if self._looking is None and time.monotonic() - self._looked_s >= _LOOK_S:
+        if self._looking is None and time.monotonic() - self._looked_s >= self._look_s:
             self._looking = asyncio.create_task(self._look())
-        if self._looking is not None:
-            done, _ = await asyncio.wait({self._looking}, timeout=_WAIT_S)
-            self._answers = bool(done) and self._looking is not None and self._looking.result()
-            if done:
+        looking = self._looking
+        if looking is not None:
+            done, _ = await asyncio.wait({looking}, timeout=_WAIT_S)
+            self._answers = bool(done) and looking.result()
+            if done and self._looking is looking:
                 self._looking, self._looked_s = None, time.monotonic()
         return self._answers
 

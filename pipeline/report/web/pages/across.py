@@ -40,15 +40,16 @@ def devices_page(asked: Asked) -> Page:
             **chosen.values("devices", "Across devices"),
             **hand_overs(chosen.rows("handovers")),
             **conversions(chosen.rows("cross_device", goal=chosen.goal)),
-            **_waiting(chosen.rows("identify_time")),
-            **_coming_back(chosen.rows("retention"), asked.clock.date(asked.clock.now_ms), unit),
+            **waiting(chosen.rows("identify_time")),
+            **coming_back(chosen.rows("retention"), asked.clock.date(asked.clock.now_ms), unit),
             "goals": chosen.goals(),
         },
     )
 
 
 def hand_overs(rows: Sequence[Row]) -> dict[str, Any]:
-    """From which kind of device to which."""
+    """From which kind of device to which; kinds that are shown under one name are one."""
+    rows = [row for row in rows if icon(row["from_kind"]) != icon(row["to_kind"])]
     merged: dict[tuple[str, str], int] = {}
     icons: dict[tuple[str, str], tuple[str, str]] = {}
     for row in rows:
@@ -96,7 +97,7 @@ def conversions(rows: Sequence[Row]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _waiting(rows: Sequence[Row]) -> dict[str, Any]:
+def waiting(rows: Sequence[Row]) -> dict[str, Any]:
     """The share of persons that was known by then; half of them is the sentence."""
     by_name = {row["waited"]: row for row in rows}
     total = sum(row["persons"] for row in rows)
@@ -118,7 +119,7 @@ def _waiting(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _coming_back(rows: Sequence[Row], today: date, unit: str) -> dict[str, Any]:
+def coming_back(rows: Sequence[Row], today: date, unit: str) -> dict[str, Any]:
     """A curve of the weeks that are over, and a table of all of them."""
     found = {(date.fromisoformat(row["cohort"]), row["week"]): row for row in rows}
     cohorts = sorted(cohort for cohort, week in found if week == 0)

@@ -67,12 +67,14 @@ def per_cent(share: float) -> str:
 
 
 def _apart(lines: Sequence[Line], floor: float) -> tuple[Line, ...]:
-    """Words that would touch are moved up, from the lowest."""
-    placed: dict[str, float] = {}
+    """Words that would touch are moved down, and where there is no room below, up."""
+    order = sorted(lines, key=lambda line: line.label_y)
+    places: list[float] = []
+    for line in order:
+        places.append(max(line.label_y, places[-1] + _LABEL_PX if places else _TOP + 2))
     lowest = floor - 12
-    for line in sorted(lines, key=lambda line: -line.label_y):
-        placed[line.name] = min(line.label_y, lowest)
-        lowest = placed[line.name] - _LABEL_PX
-    return tuple(
-        Line(line.name, line.words, line.path, line.dots, round(placed[line.name], 1), line.dashed) for line in lines
-    )
+    for at in range(len(places) - 1, -1, -1):
+        places[at] = min(places[at], lowest)
+        lowest = places[at] - _LABEL_PX
+    placed = {line.name: round(y, 1) for line, y in zip(order, places, strict=True)}
+    return tuple(Line(line.name, line.words, line.path, line.dots, placed[line.name], line.dashed) for line in lines)

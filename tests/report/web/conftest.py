@@ -1,0 +1,50 @@
+"""The seeded world in this process, stitched, for pages that have to have something to show."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest_asyncio
+from starlette.testclient import TestClient
+
+from pipeline.identity.policy import Policy
+from pipeline.questions import Questions
+from pipeline.report.saved import Saved
+from pipeline.report.web.access import Grants
+from pipeline.report.web.app import ReportApp
+from pipeline.settings import load_settings
+from pipeline.warehouse.client import Warehouse, open_warehouse
+from pipeline.warehouse.migrate import migrate
+from tests.audit.stitched_world import questions_to, stitch_into
+from tests.report.web.seeded import crowd, mara, shoppers, sites
+
+
+class Seen(NamedTuple):
+    """The pages on it, whoever answers for it, and where it is stored."""
+
+    client: TestClient
+    ask: Questions
+    warehouse: Warehouse
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def seen(chdb_path: str, tmp_path_factory: object) -> AsyncIterator[Seen]:
+    """One for the package: a test that stores something takes a workspace or a name of its own."""
+    warehouse = open_warehouse(f"chdb://{chdb_path}?database=seen")
+    migrate(warehouse)
+    now_ms = time.time_ns() // 1_000_000
+    await stitch_into(warehouse, [*mara(now_ms), *crowd(now_ms), *shoppers(now_ms)], Policy())
+    folder: Path = tmp_path_factory.mktemp("seen")  # type: ignore[attr-defined]
+    settings = load_settings({"SEAMLINE_SITES": str(sites(folder))})
+
+    def keep(named: Saved) -> None:
+        warehouse.insert_rows("segments", msgspec.json.encode(named))
+
+    ask = questions_to(warehouse)
+    app = ReportApp(settings, ask, Grants(()), keep)
+    client = TestClient(app, "http://localhost", client=("127.0.0.1", 4711), follow_redirects=False)
+    yield Seen(client, ask, warehouse)
+    app.close()
+    warehouse.close()
