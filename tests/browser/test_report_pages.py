@@ -13,7 +13,7 @@ from pipeline.limits import DAY_MS
 from pipeline.times import iso
 from tests.browser.reported_site import ReportedSite, reported_site
 from tests.clients.trackers import installed_node_clients
-from tests.report.web.seeded import NEW
+from tests.report.web.seeded import FIRST, NEW
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -238,6 +238,18 @@ def test_hits_appear_while_somebody_looks(look: Looked, site: ReportedSite) -> N
     expect(look.page.get_by_role("button", name="Go on")).to_have_attribute("aria-pressed", "true")
     fresh.get_by_role("link").click()
     expect(look.page.locator(".act:target")).to_contain_text("Seen live")
+
+
+def test_a_beginners_page_notices_the_first_hit(look: Looked, site: ReportedSite) -> None:
+    """By itself: what is done has a tick, what is still to come stays on the list."""
+    look.page.goto(f"{site.up.url}/report/{FIRST}/overview")
+    expect(look.page.get_by_role("heading", name="Your first journey is one line away.")).to_be_visible()
+    expect(look.page.locator(".paste pre").first).to_contain_text(f'{site.up.url}/seamline.js" data-key="{FIRST}"')
+    site.send([{"type": "page", "title": "First", "anonymous_id": "one", "url": "https://shop.example/"}], FIRST)
+
+    expect(look.page.get_by_role("heading", name="The first journey", exact=True)).to_be_visible()
+    expect(look.page.locator(".check li", has_text="(done)")).to_have_count(2)
+    expect(look.page.locator(".check li", has_text="First sign-in")).to_contain_text("to come")
 
 
 def test_a_wrong_segment_says_where(look: Looked, site: ReportedSite) -> None:

@@ -11,7 +11,7 @@ from pipeline.limits import DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.model import Hit
 from pipeline.times import day, iso, ms_of
 
-SHOP, OTHER, NEW = "velo", "otherco", "newco"
+SHOP, OTHER, NEW, FIRST = "velo", "otherco", "newco", "firstco"
 PHONE = {"device_type": "smartphone", "os": "iOS", "browser": "Safari"}
 LAPTOP = {"device_type": "desktop", "os": "Mac", "browser": "Chrome"}
 TABLET = {"device_type": "tablet", "os": "iPadOS", "browser": "Safari"}
@@ -148,9 +148,9 @@ _CAMPAIGNS = (
 
 
 def sites(folder: Path) -> Path:
-    """Three workspaces; nothing ever arrives in one."""
+    """Four workspaces; nothing ever arrived in two, and in one of them something may."""
     path = folder / "sites.yaml"
-    names = (SHOP, OTHER, NEW)
+    names = (SHOP, OTHER, NEW, FIRST)
     entries = "".join(f"  - {{workspace: {n}, site: {n}-site, native: {{page_keys: [{n}]}}}}\n" for n in names)
     path.write_text(f"sites:\n{entries}")
     return path
