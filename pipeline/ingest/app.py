@@ -91,7 +91,7 @@ class IngestApp:
         return await self._publisher.write(records)
 
     async def start(self) -> None:
-        """Take the spool, reach the log, load the user agents. Raises SpoolLocked or LogUnavailable."""
+        """Take the spool, ask the log, load the user agents. Raises SpoolLocked; a log that is away is waited for."""
         await self._backlog.open()
         try:
             await self._publisher.start()
@@ -119,6 +119,12 @@ class IngestApp:
     def unready(self) -> str:
         """Why no traffic should come here now, or ""."""
         return self._backlog.refusing if self._serving else "not serving"
+
+    def _how_ready(self) -> str:
+        """Hits are taken, and where they go."""
+        if self._publisher.reached and self._backlog.empty:
+            return "ok"
+        return f"ok: hits go to the spool, {self._backlog.records} records wait for the log"
 
     def metrics(self) -> bytes:
         """The Prometheus text of ingest, and of what runs beside it."""
@@ -167,7 +173,7 @@ class IngestApp:
             return Reply(200, b"ok\n")
         if path == "/health/ready":
             why = self.unready()
-            return Reply(503 if why else 200, f"{why or 'ok'}\n".encode())
+            return Reply(503 if why else 200, f"{why or self._how_ready()}\n".encode())
         client = scope.get("client")
         if path == "/metrics" and client and is_private(client[0]) and b"x-forwarded-for" not in headers:
             return Reply(200, self.metrics(), ((b"content-type", CONTENT_TYPE),))

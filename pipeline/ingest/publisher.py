@@ -8,14 +8,13 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 
 import msgspec
 
 from pipeline.ingest.backlog import Backlog
 from pipeline.ingest.counts import Counts
+from pipeline.ingest.places import Places
 from pipeline.limits import APPEND_DEADLINE_MS, BUFFER_BYTES_MAX, MIB, RECORD_BYTES_MAX
-from pipeline.log.partition import alias_partition_of, partition_of
 from pipeline.log.port import ALIASES, HITS, Append, Log, LogUnavailable
 from pipeline.model import ALIAS_SCHEMA, HIT_SCHEMA, Alias, Hit
 
@@ -58,6 +57,7 @@ class Publisher:
         deadline_ms: int = APPEND_DEADLINE_MS,
     ) -> None:
         self._log, self._backlog, self._counts = log, backlog, counts
+        self._places = Places(log)
         self._linger_ms, self._deadline_s = linger_ms, deadline_ms / 1_000
         self._linger_s = linger_ms[0] / 1_000
         self._batch: _Batch | None = None
@@ -67,10 +67,8 @@ class Publisher:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Learn the topic's partitions and begin. Raises LogUnavailable: a partition must not be guessed."""
-        partitions, alias_partitions = await self._log.partitions(HITS), await self._log.partitions(ALIASES)
-        self._alias_partition_of = lru_cache(maxsize=4_096)(lambda w: alias_partition_of(w, alias_partitions))
-        self._partition_of = lru_cache(maxsize=65_536)(lambda w, d: partition_of(w, d, partitions))
+        """Begin; while the log is away everything goes to the backlog."""
+        await self._places.learn()
         self._task = asyncio.create_task(self._write_for_ever(), name="publisher")
 
     async def stop(self) -> None:
@@ -80,6 +78,11 @@ class Publisher:
         self._enough.set()
         if self._task is not None:
             await self._task
+
+    @property
+    def reached(self) -> bool:
+        """Whether the log has answered since the start."""
+        return self._places.known
 
     @property
     def waiting_bytes(self) -> int:
@@ -98,12 +101,12 @@ class Publisher:
             self._arrived.set()
         for hit in hits:
             line = _encode(hit)
-            batch.lines[self._partition_of(hit.workspace, hit.device)].append(line)
+            batch.lines[self._places.of_hit(hit.workspace, hit.device)].append(line)
             batch.bytes += len(line) + 1
         batch.hits += len(hits)
         for alias in aliases:
             line = _encode(alias)
-            batch.aliases[self._alias_partition_of(alias.workspace)].append(line)
+            batch.aliases[self._places.of_alias(alias.workspace)].append(line)
             batch.bytes += len(line) + 1
         if batch.bytes >= FLUSH_BYTES:
             self._enough.set()
@@ -156,11 +159,15 @@ class Publisher:
 
     async def _store(self, records: list[Append]) -> str:
         """Into the log, or behind what already waits for it on disk."""
-        if self._backlog.empty and await self.write(records):
+        if self._places.known and self._backlog.empty and await self._append(records):
             return ""
         return await self._backlog.put(records)
 
     async def write(self, records: Sequence[Append]) -> bool:
+        """What waited in the backlog, to where it belongs by now. False: try again."""
+        return await self._places.learn() and await self._append(self._places.again(records))
+
+    async def _append(self, records: Sequence[Append]) -> bool:
         """Whether the log has said that it has them. False means unknown: writing them again is safe."""
         append = asyncio.ensure_future(self._log.append(records))
         done, _ = await asyncio.wait({append}, timeout=self._deadline_s)

@@ -12,11 +12,11 @@ import pytest
 from pipeline.ingest import backlog
 from pipeline.ingest.app import IngestApp
 from pipeline.limits import BODY_BYTES_MAX, DECOMPRESSED_BYTES_MAX, EVENT_BYTES_MAX, RETRY_AFTER_S
-from pipeline.log.port import LogUnavailable
+from pipeline.log.partition import partition_of
 from pipeline.protocols import native
 from pipeline.protocols.request import Outcome, Request
 from pipeline.sites import Sites
-from tests.ingest.test_publisher import GatedLog
+from tests.ingest.test_publisher import GatedLog, Late
 from tests.protocols.build import UUID
 from tests.support.deadline import until
 from tests.support.fake_log import FakeLog
@@ -281,15 +281,32 @@ async def test_after_stopping_nothing_is_taken(tmp_path: Path) -> None:
 
 
 async def test_a_failed_start_lets_go_of_the_spool(tmp_path: Path) -> None:
-    """The log is away: the next attempt finds the spool free."""
+    """The next attempt finds it free."""
 
-    class Away(FakeLog):
+    class Broken(FakeLog):
         async def partitions(self, topic: str) -> int:
-            raise LogUnavailable("away")
+            raise ZeroDivisionError("a bug")
 
     for _ in range(2):
-        with pytest.raises(LogUnavailable):
-            await IngestApp(Sites((), {}), Away(), ingest_settings(tmp_path)).start()
+        with pytest.raises(ZeroDivisionError):
+            await IngestApp(Sites((), {}), Broken(), ingest_settings(tmp_path)).start()
+
+
+async def test_hits_are_taken_before_the_log_was_ever_reached(tmp_path: Path) -> None:
+    """They are acknowledged by the spool, readiness says so, and all of it is in the log once that is there."""
+
+    log = Late(partitions=3)
+    log.away = True
+    async with running(tmp_path, log) as app:
+        assert [200] * 5 == [(await post_hits(app, b'[{"anonymous_id":"phone%d"}]' % n)).status for n in range(5)]
+        answer = status_and_body(await call(app, "GET", "/health/ready"))
+        assert (200, b"ok: hits go to the spool, 5 records wait for the log\n") == answer
+        log.away = False
+        await app.flushed()
+        assert (200, b"ok\n") == status_and_body(await call(app, "GET", "/health/ready"))
+
+    found = {hit.device: number for number in range(3) for hit in hits_in(log, number)}
+    assert found == {f"d:phone{n}": partition_of("shop", f"d:phone{n}", 3) for n in range(5)}
 
 
 async def test_other_scopes_are_not_ours(tmp_path: Path) -> None:

@@ -311,16 +311,51 @@ async def test_a_fault_of_ours_reaches_the_waiters(tmp_path: Path) -> None:
         assert "" == await publisher.publish([hit(2)])
 
 
-async def test_a_log_that_is_away_at_the_start_is_an_error(tmp_path: Path) -> None:
-    """The number of partitions must be known: a guess would put a device into two of them."""
+class Late(FakeLog):
+    """That does not even say how many partitions it has while it is away."""
 
-    class Away(FakeLog):
-        async def partitions(self, topic: str) -> int:
+    async def partitions(self, topic: str) -> int:
+        if self.away:
             raise LogUnavailable("away")
+        return await super().partitions(topic)
 
-    with pytest.raises(LogUnavailable):
-        async with publishing(tmp_path, Away()):
-            pass
+
+async def test_no_partition_is_guessed_while_the_log_is_away(tmp_path: Path) -> None:
+    """A guess would put a device into two of them: hits wait, and go to their own partition in their order."""
+    log = Late(partitions=3)
+    log.away = True
+    async with publishing(tmp_path, log) as (publisher, backlog, _):
+        assert [""] * 30 == [await publisher.publish([hit(n, f"d:{n % 5}"), hit(n + 100)]) for n in range(30)]
+        log.away = False
+        await until(lambda: backlog.empty, 15, "the backlog is drained")
+        assert "" == await publisher.publish([hit(30, "d:0")])
+
+    assert misplaced(log, 3) == []
+    assert ["0", "5", "10", "15", "20", "25", "30"] == [h.event_id for h in hits_in(log) if h.device == "d:0"]
+
+
+async def test_a_spool_may_be_older_than_the_topics(tmp_path: Path) -> None:
+    """Other partitions than when it was written: each line of a record goes to its own, all others stay."""
+    old = FakeLog(partitions=4)
+    old.away = True
+    async with publishing(tmp_path, old) as (publisher, _, _):
+        assert "" == await publisher.publish([hit(n) for n in range(40)])
+    new = FakeLog(partitions=6)
+    async with publishing(tmp_path, new) as (_, backlog, _):
+        await until(lambda: backlog.empty, 15, "the backlog is drained")
+
+    assert misplaced(new, 6) == []
+    assert sorted(map(str, range(40))) == sorted(ids(new))
+
+
+def misplaced(log: FakeLog, partitions: int) -> list[str]:
+    """Events that stand elsewhere than any other of their device."""
+    return [
+        found.event_id
+        for number in range(partitions)
+        for found in hits_in(log, number)
+        if partition_of(found.workspace, found.device, partitions) != number
+    ]
 
 
 async def test_two_processes_do_not_share_a_spool(tmp_path: Path) -> None:

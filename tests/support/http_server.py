@@ -101,9 +101,12 @@ async def post_hits(app: IngestApp, body: bytes, **headers: str) -> Answer:
     return await call(app, "POST", "/v1/hits", body, {"authorization": "Bearer page-key"} | headers)
 
 
-def hits_in(log: FakeLog) -> list[Hit]:
-    """Every hit in the log, decoded and checked as its readers do, in order within a partition."""
-    records = [record for (topic, _), kept in sorted(log.records.items()) if topic == HITS for record in kept]
+def hits_in(log: FakeLog, partition: int | None = None) -> list[Hit]:
+    """Every hit in the log, or in one partition, decoded and checked as its readers do, in order within a partition."""
+    kept = [
+        kept for (topic, number), kept in sorted(log.records.items()) if topic == HITS and partition in (None, number)
+    ]
+    records = [record for each in kept for record in each]
     return [hit for record in records for hit in decoded(record.value, record.headers)]
 
 
