@@ -8,7 +8,9 @@ from typing import Any
 
 from pipeline.identity.policy import Policy
 from pipeline.ingest.app import IngestApp
+from pipeline.ingest.drain import NoSpool, drain
 from pipeline.ingest.server import serve
+from pipeline.ingest.spool import SpoolLocked
 from pipeline.log.kafka import KafkaLog, create_topics
 from pipeline.log.port import HITS, LogUnavailable
 from pipeline.privacy.erasures import follow, forgotten
@@ -161,6 +163,23 @@ def run_replay(settings: Settings, source_prefix: str) -> int:
         return 0
 
     return _run(settings, "replay", work)
+
+
+def run_drain(settings: Settings, patience_ms: int) -> int:
+    """A spool that a process of ingest left behind to the log. 0: nothing waits any more."""
+
+    async def work() -> int:
+        log = _log(settings)
+        try:
+            done = await drain(log, settings.ingest, patience_ms)
+        except (NoSpool, SpoolLocked) as error:
+            return _refuse(f"SEAMLINE_SPOOL: {error}")
+        finally:
+            await log.close()
+        print(f"drained: {done.records} records; waiting: {done.waiting}; could not be read, kept: {done.damaged}")
+        return 1 if done.waiting else 0
+
+    return _run(settings, "drain", work)
 
 
 def _cannot_follow(prefix: str, source: str, in_force: str | None) -> str:

@@ -4,11 +4,12 @@ import argparse
 import asyncio
 
 from pipeline.commands.words import Words
+from pipeline.limits import SECOND_MS
 from pipeline.settings import Settings
 
 
 def add(words: Words) -> None:
-    """`up`, `demo`, `ingest`, `stitch`, `sink`, `migrate`, `replay`, `check`."""
+    """`up`, `demo`, `ingest`, `stitch`, `sink`, `migrate`, `replay`, `drain`, `check`."""
     words.add("up", _up, "every stage in one place, on one directory", "data", "host", "port", "sites")
     demo = words.add(
         "demo", _demo, "replay a recorded day, print what was stitched, serve a shop", "data", "host", "port"
@@ -20,6 +21,10 @@ def add(words: Words) -> None:
     words.add("migrate", _migrate, "create topics, tables and views, or bring them up to date", "data")
     replay = words.add("replay", _replay, "fill topics of another prefix, with other partitions, from those before")
     replay.add_argument("--from", dest="source", metavar="PREFIX", default="", help="of the old topics (default: none)")
+    drain = words.add("drain", _drain, "put a spool that an ingest left behind into the log", "data")
+    drain.add_argument(
+        "--patience", type=int, default=60, metavar="SECONDS", help="how long the log may take nothing (default: 60)"
+    )
     words.add("check", _check, "print the resolved settings, secrets masked", "data", "host", "port", "sites")
 
 
@@ -64,6 +69,13 @@ def _replay(arguments: argparse.Namespace, settings: Settings) -> int:
     from pipeline.stages import run_replay
 
     return run_replay(settings, arguments.source)
+
+
+def _drain(arguments: argparse.Namespace, settings: Settings) -> int:
+    """0: nothing waits any more. 1: why something does; then again."""
+    from pipeline.stages import run_drain
+
+    return run_drain(settings, arguments.patience * SECOND_MS)
 
 
 def _check(_: argparse.Namespace, settings: Settings) -> int:

@@ -37,6 +37,11 @@ class _Arrived(Struct):
 _arrival = msgspec.json.Decoder(_Arrived).decode
 
 
+def spool_file(folder: Path) -> Path:
+    """Where the spool of a folder is."""
+    return folder / _FILE
+
+
 class SpoolLocked(Exception):
     """Another process has this spool."""
 
@@ -61,7 +66,7 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True)
         self.bytes_max = bytes_max
         self.damaged = 0
-        self._path = folder / _FILE
+        self._path = spool_file(folder)
         self._db = self._open()
         self.count, self.bytes, self.oldest_ms = self._measure()
 
