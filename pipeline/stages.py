@@ -150,15 +150,17 @@ def run_replay(settings: Settings, source_prefix: str) -> int:
 
     async def work() -> int:
         warehouse = await asyncio.to_thread(_warehouse, settings)
-        if why := _cannot_follow(settings.log.prefix, source_prefix, warehouse.prefix_in_force(HITS)):
+        prefix, in_force = settings.log.prefix, warehouse.prefix_in_force(HITS)
+        if why := _cannot_follow(prefix, source_prefix, in_force):
             return _refuse(why)
         await _made(settings)
-        source, target = [_log(settings, prefix, _MOVE_MS_MAX) for prefix in (source_prefix, settings.log.prefix)]
+        source, target = [_log(settings, name, _MOVE_MS_MAX) for name in (source_prefix, prefix)]
         try:
-            moved = await move(source, target, settings.log.prefix, await _suppression(source, settings))
+            moved = await move(source, target, prefix, await _suppression(source, settings))
         finally:
             await asyncio.gather(source.close(), target.close())
-        epoch = warehouse.current_epoch(HITS, settings.log.prefix) or warehouse.new_epoch(HITS, settings.log.prefix)
+        known = warehouse.current_epoch(HITS, prefix) if in_force == prefix else None
+        epoch = known or warehouse.new_epoch(HITS, prefix)
         print(f"{', '.join(f'{what}: {count}' for what, count in moved.items())}; epoch {epoch}")
         return 0
 

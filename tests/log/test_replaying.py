@@ -176,6 +176,30 @@ async def test_what_came_after_is_moved_by_moving_again(tmp_path: Path) -> None:
     assert answers_in(all_of(target, STITCHED)) == true_answers(hits)
 
 
+class Both(Source, Target):
+    """A log that is moved from and to."""
+
+    def __init__(self, partitions: int) -> None:
+        super().__init__(partitions)
+        self.cuts = iter(())
+
+
+async def test_there_and_back(tmp_path: Path) -> None:
+    """Rolling back is moving again: the old topics go on from their old positions, under a new epoch."""
+    hits = world(95, WORLD).hits
+    old, new = Both(4), Both(6)
+    await old.append(tables(hits[:500], 4))
+    await stitched(old, tmp_path / "old", 1)
+    await move(old, new, "six.", NOBODY)
+    await new.append(tables(hits[500:900], 6))
+    await stitched(new, tmp_path / "new", 2)
+    await move(new, old, "", NOBODY)
+    await old.append(tables(hits[900:], 4))
+    await stitched(old, tmp_path / "old", 3)
+
+    assert answers_in([*all_of(old, STITCHED), *all_of(new, STITCHED)]) == true_answers(hits)
+
+
 async def test_what_is_no_hit_becomes_the_dead_letter_it_was(tmp_path: Path) -> None:
     """With the ID it has from whoever stitched it before: once for all tables. Marks stay behind."""
     source, target = Source(4), Target(6)
