@@ -220,7 +220,7 @@ def test_half_of_the_persons_is_the_sentence() -> None:
     found = waiting([dict(zip(names, row, strict=True)) for row in made])
 
     assert (4, "under an hour") == (found["waited"], found["waited_half"])
-    assert ["25.0 %", "50.0 %", "100 %"] == [row[2] for row in found["waited_rows"]]
+    assert ["25.0\u00a0%", "50.0\u00a0%", "100\u00a0%"] == [row[2] for row in found["waited_rows"]]
 
 
 def test_a_week_that_is_not_over_is_marked_and_not_in_the_curve() -> None:
@@ -231,7 +231,7 @@ def test_a_week_that_is_not_over_is_marked_and_not_in_the_curve() -> None:
     made += [{"cohort": c, "week": w, "persons": p, "devices": d} for (c, w), (p, d) in back.items()]
     found = coming_back(made, date(2026, 11, 18), "persons")
 
-    assert [("week 1", "50.0 %", "40.0 %")] == found["back_rows"]
+    assert [("week 1", "50.0\u00a0%", "40.0\u00a0%")] == found["back_rows"]
     assert [
         ("2 Nov", 10, [(0.5, False), (0.4, True)]),
         ("9 Nov", 30, [(0.3, True), None]),

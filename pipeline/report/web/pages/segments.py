@@ -12,6 +12,7 @@ from pipeline.report.segments.condition import Condition
 from pipeline.report.web.moments import length
 from pipeline.report.web.pages.page import Asked, Page, Period, WrongAddress, period
 from pipeline.report.web.pages.segmented import ordered_of, segment_of
+from pipeline.report.web.plot.curve import per_cent
 
 _A, _B = "signed_in = true", "signed_in = false"
 _Z = 1.96  # of a 95 % interval
@@ -120,7 +121,7 @@ def _share(name: str, about: str, a: tuple[int, int], b: tuple[int, int]) -> Mea
     (share_a, low_a, high_a), (share_b, low_b, high_b) = wilson(*a), wilson(*b)
     most = max(high_a, high_b, 0.01)
     return Measure(
-        name, about, f"{share_a * 100:.1f} %", f"{share_b * 100:.1f} %",
+        name, about, per_cent(share_a), per_cent(share_b),
         _range(low_a, high_a, a[1]), _range(low_b, high_b, b[1]),
         _dots(share_a, low_a, high_a, most), _dots(share_b, low_b, high_b, most), _against(share_a, share_b),
     )  # fmt: skip

@@ -57,13 +57,13 @@ def curves(lines: Sequence[tuple[str, Sequence[float]]], ticks: Sequence[str], w
 
 
 def per_cent(share: float) -> str:
-    """`41.2 %`; `0 %` and `100 %` only where it is none and all."""
+    """`41.2 %`, which never breaks; `0 %` and `100 %` only where it is none and all."""
     shown = f"{share * 100:.1f}"
     if shown == "0.0":
-        return "0 %" if share == 0 else "< 0.1 %"
+        shown = "0" if share == 0 else "<\u00a00.1"
     if shown == "100.0":
-        return "100 %" if share == 1 else "99.9 %"
-    return f"{shown} %"
+        shown = "100" if share == 1 else "99.9"
+    return f"{shown}\u00a0%"
 
 
 def _apart(lines: Sequence[Line], floor: float) -> tuple[Line, ...]:
