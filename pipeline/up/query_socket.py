@@ -16,9 +16,13 @@ from typing import Any
 
 import orjson
 
+from pipeline.limits import QUERY_SECONDS_MAX, REPORTS_AT_ONCE, REPORTS_WAITING_MAX
+from pipeline.up.desk import Busy, Desk
+
 NAME = "query.sock"
 _LINE_BYTES_MAX = 1 << 20
-_ASK_SECONDS_MAX = 60
+# Behind everybody who may wait, each for as long as a question may take.
+_ASK_SECONDS_MAX = QUERY_SECONDS_MAX * (1 + REPORTS_WAITING_MAX // REPORTS_AT_ONCE) + 5
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ class QuerySocket:
         self._ask = ask
         self._orders = orders or {}
         self._server: asyncio.Server | None = None
+        self._desk = Desk()
 
     async def start(self) -> None:
         """Listen; a socket left by a killed process is replaced (the log's lock says that nobody else is alive)."""
@@ -52,6 +57,7 @@ class QuerySocket:
         if self._server is not None:
             self._server.close()
             (self._data / NAME).unlink(missing_ok=True)
+        self._desk.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -73,7 +79,10 @@ class QuerySocket:
             return {
                 "error": 'expected one line {"sql": "...", "parameters": {...}} or {"order": "...", "arguments": …}'
             }
-        return await asyncio.to_thread(self._ask, sql, parameters)
+        try:
+            return await self._desk.work(self._ask, sql, parameters)
+        except Busy:
+            return {"error": f"{REPORTS_WAITING_MAX} questions are waiting already: ask again in a moment"}
 
     async def _obey(self, order: str, arguments: Any) -> Answer:
         if order not in self._orders:

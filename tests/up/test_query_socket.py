@@ -1,12 +1,16 @@
 """Questions over the socket: answered, refused with a reason, and possible from any path length."""
 
 import asyncio
+import itertools
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.limits import REPORTS_AT_ONCE, REPORTS_WAITING_MAX
 from pipeline.up.query_socket import NAME, NobodyListens, QuerySocket, ask, tell
 
 
@@ -86,3 +90,33 @@ async def test_an_order_is_carried_out_and_what_became_of_it_is_said(tmp_path: P
         {"error": "ValueError: not this"},
         {"error": "expected an order of ['do'], got 'undo'"},
     ] == answers
+
+
+async def test_few_questions_are_worked_on_at_once(tmp_path: Path) -> None:
+    """The others wait their turn, and whoever would wait too long is told at once; nobody else's threads are taken."""
+    at_work, most, let_go = 0, 0, threading.Event()
+    lock = threading.Lock()
+
+    def slowly(sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        let_go.wait(30)
+        with lock:
+            at_work -= 1
+        return {"columns": [], "rows": []}
+
+    server = QuerySocket(tmp_path, slowly)
+    await server.start()
+    askers = ThreadPoolExecutor(50)
+    answers = [asyncio.wrap_future(askers.submit(ask, tmp_path, "SELECT 1", {})) for _ in range(50)]
+    refused = [await answer for answer in itertools.islice(asyncio.as_completed(answers), 16)]
+    let_go.set()
+    told = [await answer for answer in answers]
+    await server.stop()
+    askers.shutdown()
+
+    room = REPORTS_AT_ONCE + REPORTS_WAITING_MAX
+    assert (REPORTS_AT_ONCE, room) == (most, sum("rows" in answer for answer in told))
+    assert all("questions are waiting" in answer["error"] for answer in refused)
