@@ -45,6 +45,7 @@ def by_password(broker: SecureKafkaBroker, **other: Any) -> Security:
     return Security(**({"protocol": "SASL_SSL"} | given | other))
 
 
+@pytest.mark.slow
 def test_a_whole_cluster_behind_tls_and_a_password(secure: SecureKafkaBroker, tmp_path: Path) -> None:
     """Topics are made, hits taken, stitched by Faust, stored, aliases said and marks drawn: all by the one door."""
     password = tmp_path / "password"
