@@ -137,7 +137,7 @@ SETTINGS: tuple[Setting, ...] = (
         value.one_of("AUTO", "JSON", "TEXT"),
         "AUTO",
         "lines of stderr for machines or for people; AUTO: JSON unless stderr is a terminal",
-        ("up", "ingest", "stitch", "sink", "migrate"),
+        ("up", "ingest", "stitch", "sink", "report", "migrate"),
     ),
     Setting("SPOOL", value.path, "{data}/spool", "the folder of the spool that stands in while the log is away", _EDGE),
     Setting(

@@ -1,7 +1,6 @@
 """`seamline report` as a process: what it says, and its exit code; it must not know the pages."""
 
 import asyncio
-import logging
 import sys
 
 from pipeline.ingest.server import serving
@@ -10,12 +9,13 @@ from pipeline.report.web.gate import CannotOpen
 from pipeline.report.web.healthy import Healthy
 from pipeline.report.web.opening import report_app
 from pipeline.settings import Settings
+from pipeline.telemetry.logs import write_logs
 from pipeline.up.run import loop_factory, signalled
 
 
 def run_report(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM. 1: it could not start."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    write_logs("report", settings.log_format)
     try:
         with questions(settings) as ask, asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_serve(settings, ask))
