@@ -179,7 +179,6 @@ def test_restarts_and_scaling_lose_nothing(cluster: Cluster) -> None:
         cluster.serves(20)
 
     cluster.serves(DEVICES)
-    cluster.arrived()  # so every partition has a position: nothing is scaled before it has begun
     more = [cluster.pod("StatefulSet/stitch", ordinal) for ordinal in (1, 2)]
     cluster.pods |= {pod.name: pod for pod in more}
     for pod in more:
