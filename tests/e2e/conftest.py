@@ -10,7 +10,7 @@ from tests.support.deployment import Cluster, Deployment, Embedded, sites_file
 from tests.support.kafka_broker import KafkaBroker
 
 WORKSPACES = [
-    *(f"{world}{n}" for world in ("shop", "crash", "tail") for n in range(3)),
+    *(f"{world}{n}" for world in ("shop", "crash", "tail", "queried") for n in range(3)),
     "golden",
     "books",
     "joined",
