@@ -64,6 +64,9 @@ def question(
 def _put_together(report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition]) -> Question:
     """All SQL comes from files and the compiler's constants; whatever was said stands in the parameters."""
     sql = sql_text(f"reports/{report.name}").replace("$rank", _RANKS[asked.get("sort", SORTS[0])])
+    looked_for = bool(asked.get("search"))
+    sql = sql.replace("$found", sql_text("reports/found").rstrip() if looked_for else "")
+    sql = sql.replace("$searched", sql_text("reports/searched").rstrip() if looked_for else "true")
     sql = sql.replace("$counted", sql_text("reports/counted").rstrip()).replace("$segment", segment.sql)
     sql = sql.replace("$theirs", sql_text("reports/theirs").rstrip())
     sql = sql.replace("$steps", f"[{', '.join(step.sql for step in steps)}]")

@@ -29,6 +29,8 @@ _ROW = "(workspace, device, day, event_id) IN (SELECT workspace, device, day, ev
 _EVENT = "(workspace, device, event_id) IN (SELECT workspace, device, event_id FROM erasing_rows)"
 CONDITIONS: Mapping[str, str] = {
     "action_log": f"{_DEVICE} OR {_ROW} OR {_PERSON}",
+    "trait_values": f"{_DEVICE} OR {_ROW} OR {_PERSON}",
+    "user_names": _USER,
     "identity_facts": f"{_DEVICE} OR {_USER}",
     "identity_links": f"{_DEVICE} OR {_PERSON} OR {_EVENT}",
     "person_devices": f"{_DEVICE} OR {_PERSON}",

@@ -1,7 +1,7 @@
 """Numbered SQL files in order, each once; it must not know what they make.
 
-Every statement is idempotent (IF NOT EXISTS, OR REPLACE), so two processes may run them at once, and a crash between a
-file and its entry in `migrations` repeats the file and changes nothing.
+Every statement may run twice (IF NOT EXISTS, OR REPLACE, rows that replace themselves), so two processes may run them
+at once, and a crash between a file and its entry in `migrations` repeats the file and changes nothing.
 """
 
 import hashlib

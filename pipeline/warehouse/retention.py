@@ -13,13 +13,17 @@ _AGE = {
     "identity_facts": "toDateTime(ts)",
     "identity_links": "toDateTime(end)",
     "dead_letters": "toDateTime(received_at)",
+    "user_names": "toDateTime(ts)",
+    "trait_values": "toDateTime(ts)",
 }
+_COPIES = {"action_log": ("user_names", "trait_values")}  # of what it holds: kept as long
 
 
 def set_retention(warehouse: Warehouse, days: Mapping[str, int]) -> list[str]:
     """Have each table keep rows for so many days, 0 for ever; the tables this changed. Asking again changes nothing."""
     changed = []
-    for table, kept_days in days.items():
+    copies = {copy: days[table] for table, names in _COPIES.items() if table in days for copy in names}
+    for table, kept_days in {**days, **copies}.items():
         wanted = f"TTL {_AGE[table]} + toIntervalDay({kept_days})" if kept_days else ""
         if wanted == _ttl(warehouse, table):
             continue

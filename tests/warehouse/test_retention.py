@@ -6,17 +6,25 @@ from tests.support.actions import action, ndjson
 
 
 def test_old_rows_go_with_the_next_merge(warehouse: Warehouse) -> None:
-    """Actions and facts alike; a table that keeps for ever is left alone."""
+    """Actions, facts, and what is kept to find them; a table that keeps for ever is left alone."""
     old = "2001-01-01T00:00:00.000Z"
-    rows = [action("old", user="a", ts=old, day=old[:10]), action("new", user="a", ts="2099-01-01T00:00:00.000Z")]
+    said = {"traits": {"plan": "pro"}}
+    rows = [
+        action("old", user="a", ts=old, day=old[:10], **said),
+        action("new", user="b", ts="2099-01-01T00:00:00.000Z", **said),
+    ]
     warehouse.insert_rows("action_log", ndjson(*rows))
     days = {"action_log": 365, "identity_facts": 365, "identity_links": 0, "dead_letters": 90}
 
-    assert ["action_log", "identity_facts", "dead_letters"] == set_retention(warehouse, days)
+    copies = ["user_names", "trait_values"]
+    assert ["action_log", "identity_facts", "dead_letters", *copies] == set_retention(warehouse, days)
     assert [] == set_retention(warehouse, days)
     for table in ("action_log", "identity_facts"):
         warehouse.command(f"OPTIMIZE TABLE {table} FINAL")
         assert [["new"]] == warehouse.query(f"SELECT event_id FROM {table}").rows
+    for table in copies:
+        warehouse.command(f"OPTIMIZE TABLE {table} FINAL")
+        assert [[2099]] == warehouse.query(f"SELECT toYear(ts) FROM {table}").rows
 
 
 def test_kept_for_ever_again(warehouse: Warehouse) -> None:

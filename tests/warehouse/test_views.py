@@ -18,7 +18,9 @@ def test_actions_begin_with_what_everybody_asks_for(warehouse: Warehouse) -> Non
     columns = warehouse.query("SELECT * FROM actions").columns
 
     assert columns[: len(COLUMNS)] == COLUMNS
-    assert set(columns) - {"stitched_person_id"} == set(warehouse.query("SELECT * FROM action_log").columns)
+    assert set(columns) - {"stitched_person_id", "device_key"} == set(
+        warehouse.query("SELECT * FROM action_log").columns
+    )
 
 
 def test_the_highest_version_of_a_row_is_the_row(warehouse: Warehouse) -> None:

@@ -38,7 +38,7 @@ TRAIT = (
     f"if(countIf(JSONHas(traits, {{key}})) > 0, argMaxIf({_SET}, (ts, event_id), JSONHas(traits, {{key}})), "
     f"argMinIf({_ONCE}, (ts, event_id), JSONHas(traits_once, {{key}})))"
 )
-_TIMES = "arraySort(groupArrayIf((cityHash64(device), toUnixTimestamp64Milli(ts)), {in_period}))"
+_TIMES = "arraySort(groupArrayIf((device_key, toUnixTimestamp64Milli(ts)), {in_period}))"
 VISITS = (
     f"arrayCount((one, n) -> n = 1 OR one.1 != {_TIMES}[n - 1].1 OR one.2 - {_TIMES}[n - 1].2 >= 1800000, "
     f"{_TIMES}, arrayEnumerate({_TIMES}))"
@@ -70,7 +70,7 @@ FIELDS: Mapping[str, Field] = {
     "property": Field("action", "any", _MEMBER.replace("{column}", "properties"), "property.sku = boots"),
     "identified": Field("person", "flag", _SIGNED_IN, "identified = true"),
     "signed_in": Field("person", "flag", _SIGNED_IN, "signed_in = false"),
-    "devices": Field("person", "number", "uniqExactIf(cityHash64(device), {in_period})", "devices >= 2"),
+    "devices": Field("person", "number", "uniqExactIf(device_key, {in_period})", "devices >= 2"),
     "visits": Field("person", "number", VISITS, "visits > 3"),
     "actions": Field("person", "number", "countIf({in_period})", "actions >= 10"),
     "first_seen": Field("person", "time", "min(ts)", "first_seen > 7d"),

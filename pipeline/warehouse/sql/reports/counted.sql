@@ -3,7 +3,7 @@
 -- memory, and of ten million two meet once in 370,000 reports.
 -- Only `day` prunes. It is the day the client believed in, so a week is added at both ends for clocks that are wrong.
 (
-    SELECT *, cityHash64(device) AS device_key, cityHash64(person_id) AS person_key
+    SELECT *, cityHash64(person_id) AS person_key
     FROM actions
     WHERE workspace = {workspace:String}
       AND day BETWEEN toDate({since:DateTime64(3, 'UTC')}) - 7 AND toDate({until:DateTime64(3, 'UTC')}) + 7

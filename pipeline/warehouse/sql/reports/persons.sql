@@ -1,6 +1,8 @@
 -- Who was there? A page of persons by `sort`; `search` is part of a user ID or a trait, or a whole device or event ID.
--- First who is on the page, by what it is sorted by; then all the rest, of them alone.
+-- First who is found, if anybody is looked for; then who is on the page, by what it is sorted by; then all the rest, of
+-- them alone.
 WITH
+$found
 (
     SELECT groupArray((person_id, rank))
     FROM
@@ -9,36 +11,7 @@ WITH
             person_id,
             toFloat64($rank) * if({ascending:Bool}, -1, 1) AS rank
         FROM $counted
-        WHERE {search:String} = '' OR person_id IN
-        (
-            SELECT person_id
-            FROM actions
-            WHERE workspace = {workspace:String} AND {search:String} != ''
-              AND positionCaseInsensitiveUTF8(user_id, {search:String}) > 0
-              AND device IN
-              (
-                  SELECT device
-                  FROM identity_facts
-                  WHERE workspace = {workspace:String} AND positionCaseInsensitiveUTF8(user_id, {search:String}) > 0
-              )
-            UNION ALL
-            SELECT person_id
-            FROM actions
-            WHERE workspace = {workspace:String} AND {search:String} != ''
-              AND device IN ({search:String}, concat('d:', {search:String}))
-            UNION ALL
-            SELECT person_id
-            FROM actions
-            WHERE workspace = {workspace:String} AND {search:String} != '' AND event_id = {search:String}
-            UNION ALL
-            SELECT person_id
-            FROM actions
-            WHERE workspace = {workspace:String} AND {search:String} != '' AND (traits != '{}' OR traits_once != '{}')
-              AND arrayExists(
-                  pair -> positionCaseInsensitiveUTF8(
-                      if(startsWith(pair.2, '"'), JSONExtractString(pair.2), pair.2), {search:String}) > 0,
-                  arrayConcat(JSONExtractKeysAndValuesRaw(traits), JSONExtractKeysAndValuesRaw(traits_once)))
-        )
+        WHERE $searched
         GROUP BY person_id
         HAVING rank < {after_rank:Float64} OR (rank = {after_rank:Float64} AND person_id > {after_person:UUID})
         ORDER BY rank DESC, person_id
@@ -61,7 +34,7 @@ SELECT
     transform(person_id, page.1, page.2, 0)              AS rank
 FROM
 (
-    SELECT *, cityHash64(device) AS device_key
+    SELECT *
     FROM actions
     WHERE workspace = {workspace:String}
       AND device IN
