@@ -22,7 +22,7 @@ WORDS = frozenset(
         traits_once properties bot true false since until bots String Bool UTC Int64 Float64 Array DateTime64 countIf
         uniqExactIf min max argMaxIf argMinIf groupArrayIf arraySort arrayCount arrayEnumerate arrayMap one n text if
         multiIf ifNull least toDate toIntervalMillisecond toUnixTimestamp64Milli toFloat64 toFloat64OrNull lowerUTF8
-        positionCaseInsensitiveUTF8 cityHash64 startsWith has path JSONType JSONHas JSONExtractString JSONExtractRaw
+        positionCaseInsensitiveUTF8 device_key startsWith has path JSONType JSONHas JSONExtractString JSONExtractRaw
         attribution device_type browser os country language site_id type name url title referrer user_id currency
         campaign_source campaign_medium campaign_name campaign_term campaign_content revenue
         """,
@@ -72,6 +72,8 @@ def skeleton(found: Condition) -> str:
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(segment, st.text(max_size=60), st.sampled_from(HOSTILE)))
 @example('device = "x\') OR 1=1 --"')
+@example("devices = 0")
+@example("visits > 1")
 @example("trait.a'b = c")
 @example("property.{g0:String} > 3")
 def test_no_text_makes_other_sql(text: str) -> None:
