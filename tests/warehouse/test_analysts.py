@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.migrate import migrations
-from tests.deploy.kubectl import ROOT
-from tests.support.clickhouse_databases import chdb_path, front, warehouse, warehouse_url
 
-__all__ = ["chdb_path", "front", "warehouse", "warehouse_url"]
+ROOT = Path(__file__).parents[2]
 TEXT = re.sub(r"^--.*$", "", (ROOT / "deploy" / "clickhouse" / "analysts.sql").read_text(), flags=re.MULTILINE)
 STATEMENTS = [statement.strip() for statement in TEXT.split(";") if statement.strip()]
 KEPT_FROM_THEM = {"dead_letters", "suppressions", "links_staged", "aliases_staged", "migrations", "log_epochs"}
