@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.kafka_jars import KafkaMissing
+from tests.support.lacking import may_lack
 from tests.support.tansu_broker import TansuBroker, TansuMissing
 
 
@@ -15,12 +16,9 @@ def kafka() -> Iterator[KafkaBroker]:
     """A real Apache Kafka broker, shared: use topics and groups of your own, and thaw what you froze."""
     broker = KafkaBroker()
     try:
-        broker.start()
+        with may_lack(KafkaMissing):
+            broker.start()
         yield broker
-    except KafkaMissing as missing:
-        if os.environ.get("SEAMLINE_TEST_REQUIRE") == "1":
-            raise
-        pytest.skip(str(missing))
     finally:
         broker.close()
 

@@ -24,11 +24,13 @@ from pipeline.report.parameters import Problem
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from pipeline.warehouse.migrate import migrate
+from tests.support.deadline import wait_until
 
 ACTIONS = int(os.environ.get("SEAMLINE_BENCH_ACTIONS", "100_000_000"))
 FOLDER = os.environ.get("SEAMLINE_BENCH_FOLDER", "")  # what was made stays there, for another run
 PER_DEVICE, PER_VISIT, DAYS, MERGES, TIMES = 10, 5, 90, 100_000, 5
 INSERT_ROWS = 1_000_000
+REST_S = 3_600  # for a month to become one part
 FIRST_DAY = "2026-06-05"
 PERIOD = {"workspace": "shop", "since": "2026-08-04", "until": "2026-09-03"}  # the last 30 days
 EVER = {"workspace": "shop", "since": "2000-01-01", "until": "2100-01-01"}
@@ -173,8 +175,7 @@ def rest(warehouse: Warehouse) -> None:
     for (month,) in warehouse.query(months, readonly=False).rows:
         with suppress(WarehouseUnavailable, WarehouseRefused):  # nobody waits so long for an answer; the engine goes on
             warehouse.command(f"OPTIMIZE TABLE action_log PARTITION {month} FINAL")
-        while warehouse.query("SELECT count() FROM system.merges", readonly=False).rows[0][0]:
-            time.sleep(1)
+        wait_until(lambda: not warehouse.query("SELECT count() FROM system.merges", readonly=False).rows[0][0], REST_S)
 
 
 def asked_ms(ask: Questions, what: Asked) -> float | str:

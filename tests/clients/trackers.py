@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -11,12 +10,12 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 from uuid import UUID
 
-import pytest
 from matomopy import MatomoTracker
 
 from pipeline.limits import SECOND_MS
 from pipeline.times import iso
 from tests.clients.steps import HOST, Step, Visitor
+from tests.support.lacking import lacking
 
 IDSITE = 1
 EVENT_UUID = "00000000-0000-4000-8000-000000000001"
@@ -159,9 +158,7 @@ def installed_node_clients() -> Path:
     missing = [tool for tool in ("node", "npm") if shutil.which(tool) is None]
     if missing:
         reason = f"{' and '.join(missing)} not found: install Node.js 18 or later with npm"
-        if os.environ.get("SEAMLINE_TEST_REQUIRE") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking(reason)
     lock = (NODE / "package-lock.json").read_bytes()
     stamp = _INSTALLED / "installed-lock"
     if not stamp.exists() or stamp.read_bytes() != lock:

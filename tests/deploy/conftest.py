@@ -1,25 +1,20 @@
 """Every overlay rendered once for the whole run."""
 
 import copy
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.deploy.kubectl import KubectlMissing, kubectl
 from tests.deploy.manifests import OVERLAYS, Manifest, render
+from tests.support.lacking import may_lack
 
 
 @pytest.fixture(scope="session")
 def all_rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Manifest]]:
     """By overlay. Shared: take `rendered` to change anything."""
-    try:
-        program: Path = kubectl()
-    except KubectlMissing as missing:
-        if os.environ.get("SEAMLINE_TEST_REQUIRE") == "1":
-            raise
-        pytest.skip(str(missing))
+    with may_lack(KubectlMissing):
+        program = kubectl()
     folder = tmp_path_factory.mktemp("overlays")
     return {overlay: render(program, overlay, folder) for overlay in OVERLAYS}
 

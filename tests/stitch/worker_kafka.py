@@ -1,6 +1,5 @@
 """Stitch workers on a real Kafka of their own: fresh topics a test, processes started, frozen and killed at will."""
 
-import os
 import re
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from tests.stitch.worker_parts import answers_in
 from tests.support.deadline import until
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.kafka_jars import KafkaMissing
+from tests.support.lacking import may_lack
 from tests.support.oracle import Answer, RowKey
 
 PARTITIONS = 4
@@ -208,12 +208,8 @@ def stitch_broker() -> Iterator[KafkaBroker]:
 
     Each suite has this fixture in its conftest; all of them end when the session does.
     """
-    try:
+    with may_lack(KafkaMissing):
         broker = _broker()
-    except KafkaMissing as missing:
-        if os.environ.get("SEAMLINE_TEST_REQUIRE") == "1":
-            raise
-        pytest.skip(str(missing))
     yield broker
     broker.close()
 
