@@ -11,6 +11,7 @@ from pipeline.ingest.app import IngestApp
 from pipeline.ingest.drain import NoSpool, drain
 from pipeline.ingest.server import serve
 from pipeline.ingest.spool import SpoolLocked
+from pipeline.log.file_format import NewerFormat
 from pipeline.log.kafka import KafkaLog, create_topics
 from pipeline.log.port import HITS, LogUnavailable
 from pipeline.privacy.erasures import follow, forgotten
@@ -31,6 +32,7 @@ from pipeline.warehouse.retention import set_retention
 _NEEDS_KAFKA = "SEAMLINE_LOG: expected kafka://host:port for a stage of its own; `seamline up` runs them on a local log"
 _NEEDS_MIGRATE = "no log epoch yet: run `seamline migrate` once against this Kafka and this ClickHouse"
 _NEEDS_REPLAY = "no log epoch of these topics yet: `seamline replay` fills them from those before, and gives them one"
+_DISK = (SpoolLocked, NewerFormat)  # what a file on this node says to whoever opens it
 _MOVE_MS_MAX = 30_000  # for a request while topics are moved: nobody waits for an answer
 
 
@@ -174,7 +176,7 @@ def run_drain(settings: Settings, patience_ms: int) -> int:
         log = _log(settings)
         try:
             done = await drain(log, settings.ingest, patience_ms)
-        except (NoSpool, SpoolLocked) as error:
+        except (NoSpool, *_DISK) as error:
             return _refuse(f"SEAMLINE_SPOOL: {error}")
         finally:
             await log.close()
@@ -210,7 +212,7 @@ def _run(settings: Settings, stage: str, work: Callable[[], Coroutine[Any, Any, 
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(work())
-    except (WarehouseRefused, WarehouseUnavailable, LogUnavailable, NoKey, CannotMove, OSError) as error:
+    except (WarehouseRefused, WarehouseUnavailable, LogUnavailable, NoKey, CannotMove, *_DISK, OSError) as error:
         return _refuse(str(error))
 
 

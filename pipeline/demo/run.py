@@ -17,6 +17,7 @@ from pipeline.demo.line import Line
 from pipeline.demo.pages import ROOT
 from pipeline.demo.replay import ReplayRefused, replay
 from pipeline.demo.shop import DemoShop
+from pipeline.log.file_format import NewerFormat
 from pipeline.log.local import LogInUse
 from pipeline.report.web.gate import CannotOpen
 from pipeline.settings import PREFIX, Settings, load_settings
@@ -50,7 +51,7 @@ async def run_demo(settings: Settings, exit_after: bool, keep: bool) -> int:
                     _say("", "stopping")
                 for task in (shown, ended):
                     task.cancel()
-    except (LogInUse, CannotOpen, OSError, ReplayRefused, NoAnswer, StageEnded, NotSettled) as error:
+    except (LogInUse, NewerFormat, CannotOpen, OSError, ReplayRefused, NoAnswer, StageEnded, NotSettled) as error:
         print(error, file=sys.stderr)
         return 1
     return 1 if running.failed.is_set() else 0

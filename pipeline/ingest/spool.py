@@ -8,12 +8,13 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from pipeline.log.file_format import UNSTAMPED, NewerFormat, format_of, stamp
 from pipeline.log.port import Append
 from pipeline.times import ms_of
 
@@ -27,6 +28,7 @@ CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, topic, partition, he
 _COLUMNS = "id, topic, partition, headers, value, crc"
 Row = tuple[int, str, int, str, bytes, int]
 _FILE = "spool.sqlite3"
+_FORMAT = 1
 _ROW_OVERHEAD = 128  # keys, headers and pages of a record, roughly
 
 
@@ -56,7 +58,7 @@ class Chunk(Struct, frozen=True):
 
 
 class Spool:
-    """A queue of records on disk, oldest first.
+    """A queue of records on disk, oldest first. Raises SpoolLocked, NewerFormat, or sqlite3.Error when it is opened.
 
     `count` and `bytes` are what waits, and `oldest_ms` when the first of it arrived (epoch; 0: nothing waits, or the
     record does not say); `damaged` is how many records could not be read since this was opened.
@@ -191,14 +193,19 @@ def _connect(path: Path) -> sqlite3.Connection:
     """Open for this process alone. `synchronous=FULL` fsyncs the WAL at every commit."""
     db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
-        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        found = format_of(db, path, "a spool", _FORMAT)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             db.execute(f"PRAGMA {pragma}")
         db.executescript(_SCHEMA)
         with _transaction(db):
             pass
-    except sqlite3.DatabaseError as error:
+        if found == UNSTAMPED:
+            with suppress(sqlite3.OperationalError), _transaction(db):  # the disk is full: the next start says it
+                stamp(db, _FORMAT)
+    except (sqlite3.DatabaseError, NewerFormat) as error:
         db.close()
-        if error.sqlite_errorname == "SQLITE_BUSY":
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY":
             raise SpoolLocked(f"{path} is in use by another process") from None
         raise
     return db

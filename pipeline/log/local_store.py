@@ -6,9 +6,10 @@ import sqlite3
 import uuid
 from pathlib import Path
 
+from pipeline.log.file_format import NewerFormat, format_of, stamp
 from pipeline.log.port import LogUnavailable
 
-_FORMAT = 1
+_FORMAT = 1  # of the tables below, and of the device states that stitch keeps beside them
 _BUSY_S = 5.0
 # Records are micro-batches of 4 KiB and up: a quarter of the pages, and so of the overflow chain, of SQLite's default.
 _PAGE_BYTES = 16_384
@@ -93,7 +94,7 @@ def in_use(path: Path) -> bool:
 
 
 def open_writable(path: Path) -> sqlite3.Connection:
-    """The connection that writes; makes the file and its tables the first time. Raises LogUnavailable or ValueError.
+    """The connection that writes; makes the file and its tables the first time. Raises LogUnavailable or NewerFormat.
 
     `synchronous=FULL` syncs the WAL at every commit. `secure_delete` overwrites what is deleted: erasure must leave no
     bytes in free pages. Freed pages are reused; `auto_vacuum` also lets `expire` give the file's tail back after a
@@ -102,14 +103,16 @@ def open_writable(path: Path) -> sqlite3.Connection:
     connection = None
     try:
         connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        found = format_of(connection, path, "a log", _FORMAT)
         connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA secure_delete=ON")
         connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
-        _create_tables(connection, path)
-    except (sqlite3.Error, ValueError) as error:
+        if found != _FORMAT:
+            _create_tables(connection)
+    except (sqlite3.Error, NewerFormat) as error:
         if connection is not None:
             connection.close()
         if is_machine_error(error):
@@ -118,17 +121,12 @@ def open_writable(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _create_tables(connection: sqlite3.Connection, path: Path) -> None:
-    found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found == _FORMAT:
-        return
-    if found != 0:
-        raise ValueError(f"{path} is a log of format {found}; this version reads format {_FORMAT}")
+def _create_tables(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     for statement in _TABLES.split(";"):
         connection.execute(statement)
     connection.execute("INSERT INTO log VALUES (?)", (str(uuid.uuid4()),))
-    connection.execute(f"PRAGMA user_version={_FORMAT}")
+    stamp(connection, _FORMAT)
     connection.execute("COMMIT")
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 
 from pipeline.identity.policy import Policy
 from pipeline.limits import SECOND_MS
+from pipeline.log.file_format import NewerFormat
 from pipeline.log.kafka import KafkaLog
 from pipeline.log.kafka_security import NONE, Security
 from pipeline.log.port import HITS, STITCH_STATE, STITCHED, TOPICS, LogUnavailable, Record
@@ -94,8 +95,8 @@ async def _serve(settings: WorkerSettings) -> tuple[int, threading.Timer]:
     code = STOPPED
     try:
         cache = StateCache(settings.data_dir / f"{settings.prefix}stitch")  # its marks are offsets of those topics
-    except CacheBusy as busy:
-        _log.error("%s", busy)
+    except (CacheBusy, NewerFormat) as error:
+        _log.error("refusing to work: %s", error)
         return REFUSED, threading.Timer(0, lambda: None)
     log = KafkaLog(settings.bootstrap, security=settings.security, prefix=settings.prefix)
     worker = StitchWorker(settings, log, cache)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pipeline.identity.device import Device
 from pipeline.identity.policy import Policy
 from pipeline.identity.stitcher import Key
+from pipeline.log.file_format import format_of, stamp
 from pipeline.privacy.suppression import Suppression
 from pipeline.stitch.erased import state_without
 from pipeline.stitch.states import SAVE, SCHEMA, DeviceStates, Row, rows
@@ -35,6 +36,7 @@ SELECT workspace, anonymous_id, state FROM device_states
 WHERE (workspace, anonymous_id) > (?, ?) ORDER BY workspace, anonymous_id LIMIT ?
 """
 _FILE = "stitch-state.sqlite"
+_FORMAT = 1  # of the tables, and of the states in them
 
 
 class Mark(NamedTuple):
@@ -49,7 +51,10 @@ class CacheBusy(Exception):
 
 
 class StateCache:
-    """One folder, one process. Written from any thread, read from the one that folds."""
+    """One folder, one process. Written from any thread, read from the one that folds.
+
+    Raises CacheBusy or NewerFormat when it is opened.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,12 +68,22 @@ class StateCache:
         self._path = folder / _FILE
         self._writing = threading.Lock()
         self._writer = self._connect()
+        try:
+            self._prepare()
+        except BaseException:
+            self._writer.close()
+            self._lock_file.close()
+            raise
+        self._reader = self._connect()
+
+    def _prepare(self) -> None:
+        found = format_of(self._writer, self._path, "a cache of device states", _FORMAT)
         self._writer.execute("PRAGMA journal_mode=WAL")
         self._writer.execute("PRAGMA synchronous=NORMAL")  # never torn; what power loss takes, the changelog has
-        self._writer.execute(SCHEMA)
-        self._writer.execute(_MARKS)
-        self._writer.execute(_CLEANSED)
-        self._reader = self._connect()
+        for table in (SCHEMA, _MARKS, _CLEANSED):
+            self._writer.execute(table)
+        if found != _FORMAT:
+            stamp(self._writer, _FORMAT)
 
     def mark(self, partition: int) -> Mark:
         """How far the cache has that partition's changelog."""

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 
 from pipeline.ingest.server import rest_collector
+from pipeline.ingest.spool import SpoolLocked
+from pipeline.log.file_format import NewerFormat
 from pipeline.log.local import LogInUse
 from pipeline.privacy.keys import NoKey
 from pipeline.report.web.gate import CannotOpen
@@ -21,7 +23,7 @@ def run_up(settings: Settings) -> int:
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_up(settings))
-    except (LogInUse, NoKey, CannotOpen, OSError) as error:
+    except (LogInUse, SpoolLocked, NewerFormat, NoKey, CannotOpen, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except StageEnded as error:

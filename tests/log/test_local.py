@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.log.file_format import NewerFormat
 from pipeline.log.local import LocalLog, LocalWriter, LogInUse
 from pipeline.log.port import HITS, STITCHED
 from tests.log.contract import HEADERS, PARTITIONS, LogContract, drain, entry, values
@@ -67,7 +68,7 @@ async def test_the_file_is_refused_while_it_is_open_and_free_afterwards(tmp_path
 async def test_a_file_of_another_format_is_refused_with_its_number(tmp_path: Path, log: LocalLog) -> None:
     await log.write(lambda writer: writer.execute("PRAGMA user_version=99"))
     await log.close()
-    with pytest.raises(ValueError, match="format 99"):
+    with pytest.raises(NewerFormat, match="format 99"):
         LocalLog(tmp_path / "log.db")
 
 
