@@ -58,6 +58,7 @@ class Hit(Struct, kw_only=True, omit_defaults=True):
     properties: dict[str, Any] = {}
     traits: Annotated[dict[str, Any], Meta(description="facts about the person; the newest value of a key wins")] = {}
     traits_once: Annotated[dict[str, Any], Meta(description="the same, but the oldest value of a key wins")] = {}
+    request_id: Annotated[str, Meta(max_length=64, description="of the HTTP request that brought it")] = ""
 
 
 class Action(Hit, kw_only=True, omit_defaults=True):
@@ -136,6 +137,7 @@ class DeadLetter(Struct, kw_only=True, omit_defaults=True):
     received_at: IsoTime
     workspace: str = ""
     site_id: str = ""
+    request_id: Annotated[str, Meta(description="of the HTTP request that brought it, where it is one line")] = ""
     payload: Annotated[str, Meta(description="the original bytes, base64")]
 
 

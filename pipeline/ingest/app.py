@@ -212,6 +212,9 @@ class IngestApp:
         if wait_s:
             self.counts.add_hits(protocol.name, outcome.hits, "shed", "rate")
             return _refusal(429, "more hits a second than this site may send", (b"retry-after", b"%d" % wait_s))
+        request = REQUEST_ID.get()
+        for hit in outcome.hits:
+            hit.request_id = request  # a dead letter of it is then found from a log line, ours or a proxy's
         hits, aliases = self._kept(protocol, outcome)
         renames = self._renames.of(hits)
         if hits or aliases:

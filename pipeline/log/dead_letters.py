@@ -14,10 +14,11 @@ _DETAIL_CHARS_MAX = 500
 
 
 class _Owner(msgspec.Struct):
-    """Whose line it is, if it says so."""
+    """Whose line it is and which request brought it, if it says so."""
 
     workspace: str = ""
     site_id: str = ""
+    request_id: str = ""
 
 
 _owners = msgspec.json.Decoder(_Owner)
@@ -42,6 +43,7 @@ def dead_letters(record: Record, line: int | None, payload: bytes, reason: str, 
                 received_at=iso(record.timestamp_ms),
                 workspace=owner.workspace,
                 site_id=owner.site_id,
+                request_id=owner.request_id,
                 payload=base64.b64encode(part).decode(),
             )
         )

@@ -38,8 +38,9 @@ _EVERY_FIELD = {
     "properties": {"sku": "boots", "nested": {"list": [1, 2.5, None, True]}},
     "traits": {"plan": "gold"},
     "traits_once": {"first": "2025"},
+    "request_id": "9f86d081884c7d65-00000001",
 }
-_LINE = b'{"workspace":"shop","site_id":"web","event_id":"broken","ts":"noon"}'
+_LINE = b'{"workspace":"shop","site_id":"web","event_id":"broken","ts":"noon","request_id":"c0ffee00c0ffee00"}'
 BROKEN = Append(HITS, 0, _LINE, {"schema": HIT_SCHEMA, "count": "1"})  # what becomes a dead letter
 
 

@@ -113,6 +113,18 @@ async def test_every_error_has_its_status_and_cors(
     assert [] == hits_in(log)
 
 
+async def test_every_hit_says_which_request_brought_it(tmp_path: Path) -> None:
+    """The ID of the reply, the sender's own where it gave one: a dead letter is then found from any line about it."""
+    log, given = FakeLog(), "9b2c3d4e-0000-4000-8000-00000000000a"
+    async with running(tmp_path, log) as app:
+        first = await post_hits(app, b'[{"event_id":"a"},{"event_id":"b"}]', **{"x-request-id": given})
+        second = await post_hits(app, b'[{"event_id":"c"}]')
+
+    made = second.headers["x-request-id"]
+    assert given == first.headers["x-request-id"] != made
+    assert {"a": given, "b": given, "c": made} == {hit.event_id: hit.request_id for hit in hits_in(log)}
+
+
 @pytest.mark.parametrize("path", ["/v1/hits", "/matomo.php", f"/webhooks/{UUID}"])
 async def test_a_preflight_is_granted(tmp_path: Path, path: str) -> None:
     """204 with the very headers the browser asked for."""

@@ -38,6 +38,16 @@ async def test_one_bad_row_among_good_ones(warehouse: Warehouse) -> None:
     assert await log.committed(STITCHED, GROUP) == {0: 2}
 
 
+async def test_a_refused_row_says_which_request_brought_its_hit(warehouse: Warehouse) -> None:
+    """The action has it from the hit; one of a version that did not say it has none."""
+    log = FakeLog(1)
+    await log.append([raw(BAD_TIME + b"\n" + BAD_TIME[:-1] + b',"request_id":"c0ffee00c0ffee00"}')])
+    await Sink(log, warehouse).flush_once()
+
+    rows = warehouse.query("SELECT source, request_id FROM dead_letters FINAL ORDER BY id").rows
+    assert [["stitched/0/0/0", ""], ["stitched/0/0/1", "c0ffee00c0ffee00"]] == [list(row) for row in rows]
+
+
 BROKEN = [b"garbage", b"[1]", b'"text"', b'{"ts":', b'{"person_id":"x"}', b"\xff\xfe", b'{"event_id":"x"']
 BROKEN += [b'{"event_id":"x', b"{}", b'{"event_id":"x"}']
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.limits import RECORD_BYTES_MAX
 from pipeline.log.port import HITS, Record
+from pipeline.model import DeadLetter
 from pipeline.stitch import record as record_module
 from pipeline.stitch.pack import packed
 from pipeline.stitch.record import decode
@@ -49,6 +50,16 @@ def test_a_time_in_another_format_is_a_dead_letter(ts: str) -> None:
     decoded = decode(hits_record(msgspec.json.encode(fields)))
 
     assert (decoded.lines, len(decoded.dead)) == ([], 1)
+
+
+def test_a_dead_letter_says_which_request_brought_the_hit() -> None:
+    """Where it is one line; of a whole record, which many requests filled, the bytes say it."""
+    line = msgspec.json.encode(msgspec.json.decode(LINES[0]) | {"ts": "noon", "request_id": "c0ffee00c0ffee00"})
+    of_a_line = decode(hits_record(line + b"\n" + LINES[1])).dead
+    of_a_record = decode(msgspec.structs.replace(hits_record(line), headers={"schema": "hit/2"})).dead
+
+    letters = [msgspec.json.decode(letter, type=DeadLetter) for letter in (*of_a_line, *of_a_record)]
+    assert [("bad_hit", "c0ffee00c0ffee00"), ("unknown_schema", "")] == [(x.reason, x.request_id) for x in letters]
 
 
 @given(

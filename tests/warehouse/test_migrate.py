@@ -165,6 +165,8 @@ def test_a_table_has_every_field_of_its_noun_with_the_same_default(
     described = [row for row in described if row[2] != "MATERIALIZED"]  # worked out from the others
     kinds, defaults = {row[0]: row[1] for row in described}, {row[0]: row[3] for row in described}
     fields = {field.name: field.default for field in msgspec.structs.fields(noun)}
+    if noun is Action:
+        del fields["request_id"]  # on the log for the sake of dead letters: not worth a column of random text
 
     assert set(kinds) == set(fields)
     for name, default in fields.items():
