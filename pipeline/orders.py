@@ -135,7 +135,8 @@ def _warehouse(settings: Settings) -> Iterator["Warehouse"]:
     from pipeline.warehouse.client import open_warehouse
     from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 
-    warehouse = open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
+    where = settings.warehouse
+    warehouse = open_warehouse(where.url, password=where.password, cluster=where.cluster)
     try:
         yield warehouse
     except (WarehouseRefused, WarehouseUnavailable) as error:

@@ -57,7 +57,8 @@ def _opened(settings: Settings) -> Iterator[Questions]:
     from pipeline.warehouse.client import open_warehouse  # slow to import, and a running `up` answers without it
 
     try:
-        warehouse = open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
+        where = settings.warehouse
+        warehouse = open_warehouse(where.url, password=where.password, cluster=where.cluster)
     except ValueError as error:
         raise QuestionRefused(str(error)) from error
     try:

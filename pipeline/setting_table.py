@@ -109,6 +109,13 @@ SETTINGS: tuple[Setting, ...] = (
         ("stitch", "sink", "report", "migrate", COMMANDS),
     ),
     Setting(
+        "CLICKHOUSE_CLUSTER",
+        value.cluster,
+        "",
+        "the cluster, of the server's `remote_servers`, whose replicas keep the warehouse; without it, one node",
+        ("stitch", "sink", "report", "migrate", COMMANDS),
+    ),
+    Setting(
         "RETENTION_DAYS",
         value.whole(0, 36_500),
         "0",

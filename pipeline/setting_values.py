@@ -73,6 +73,13 @@ def warehouse_url(text: str) -> str:
     raise ValueError("`chdb:///folder`, `clickhouse://user@host:8123/database` or `clickhouses://` for TLS")
 
 
+def cluster(text: str) -> str:
+    """The name of a cluster in ClickHouse's `remote_servers`."""
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text):
+        raise ValueError("up to 64 of the letters, digits, `_`, `.` and `-`")
+    return text
+
+
 def secret(where: str) -> str:
     """What stands in the file of that name, without its last line break."""
     try:

@@ -61,6 +61,7 @@ class WarehouseSettings(Struct, frozen=True):
     url: str
     password: str
     retention_days: Mapping[str, int] = {}  # by table; 0 keeps for ever
+    cluster: str = ""  # whose replicas keep it; "" for one node
 
     def __repr__(self) -> str:
         return f"WarehouseSettings(url={self.url!r}, password={'***' if self.password else ''!r})"
@@ -127,6 +128,10 @@ def load_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
         problems.append(
             f"{PREFIX}LINGER_MS_MIN: expected at most SEAMLINE_LINGER_MS_MAX, got {texts[PREFIX + 'LINGER_MS_MIN']!r}"
         )
+    if not problems and values["CLICKHOUSE_CLUSTER"] and values["WAREHOUSE"].startswith("chdb:"):
+        problems.append(
+            f"{PREFIX}WAREHOUSE: expected a server of {PREFIX}CLICKHOUSE_CLUSTER, got {values['WAREHOUSE']!r}"
+        )
     if problems or sites is None:
         raise SettingsError("\n".join(problems))
     shown = tuple((name, _shown(texts[name]), setting.sentence) for name, setting in _BY_NAME.items())
@@ -168,6 +173,7 @@ def _assemble(
                 **dict.fromkeys(("action_log", "identity_facts", "identity_links"), v["RETENTION_DAYS"]),
                 "dead_letters": v["DEAD_LETTERS_DAYS"],
             },
+            cluster=v["CLICKHOUSE_CLUSTER"] or "",
         ),
         stitch=StitchSettings(v["LOOKBACK_DAYS"] * limits.DAY_MS, v["USERS_PER_DEVICE_MAX"], v["INSTANCE"] or ""),
         report=ReportSettings(

@@ -202,7 +202,8 @@ def _log(settings: Settings, prefix: str | None = None, timeout_ms: int = 5_000)
 
 
 def _warehouse(settings: Settings) -> Warehouse:
-    return open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
+    where = settings.warehouse
+    return open_warehouse(where.url, password=where.password, cluster=where.cluster)
 
 
 def _run(settings: Settings, stage: str, work: Callable[[], Coroutine[Any, Any, int]]) -> int:

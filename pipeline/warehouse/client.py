@@ -16,6 +16,8 @@ from pipeline.warehouse.address import parse
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from pipeline.warehouse.guard import Verdicts, refusal
 from pipeline.warehouse.handles import Handles, Settings
+from pipeline.warehouse.replicas import Replicas
+from pipeline.warehouse.replication import WRITE
 from pipeline.warehouse.texts import sql_text
 
 QUERY_BYTES_MAX = 64 * MIB  # of one answer
@@ -72,17 +74,19 @@ class Warehouse:
 
     def __init__(self, handles: Handles) -> None:
         self._handles = handles
+        self._replicas = Replicas(handles)
         self._table_functions: frozenset[str] = frozenset()
         self._verdicts = Verdicts()
 
-    def insert_rows(self, table: str, ndjson: bytes) -> None:
+    def insert_rows(self, table: str, ndjson: bytes, *, replicas: int = 0) -> None:
         """Store newline-delimited JSON objects; the same rows again change nothing.
 
+        On a cluster most replicas have them then, or as many as `replicas` says.
         RowsRefused when one of them can never be stored; then some of the others may have been.
         """
         if table not in TABLES:
             raise ValueError(f"no table for inserts: {table}")
-        with self._handles.lend(_INSERT) as client:
+        with self._handles.lend(self._writing(replicas)) as client:
             client.raw_insert(table, insert_block=ndjson, fmt="JSONEachRow")
 
     def apply_links(self, batch: str) -> None:
@@ -137,10 +141,18 @@ class Warehouse:
         """The same answer as newline-delimited JSON objects."""
         return self._read(sql, params, _limits(rows_max, seconds_max, readonly), "JSONEachRow")
 
-    def command(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
-        """Run one statement of our own that answers nothing."""
-        with self._handles.lend(_INSERT) as client:
-            client.command(sql, dict(params or {}))
+    def command(self, sql: str, params: Mapping[str, Any] | None = None, *, replicas: int = 0) -> None:
+        """Run one statement of our own that answers nothing. What it inserts is stored as by `insert_rows`."""
+
+        def tell(client: Any, same: dict[str, str] | None) -> None:
+            client.command(sql, dict(params or {}), transport_settings=same)
+
+        self._replicas.caught_up(sql, self._writing(replicas), tell)
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster of replicas that keeps it; "" for one node."""
+        return self._handles.cluster
 
     @property
     def database(self) -> str:
@@ -193,14 +205,25 @@ class Warehouse:
     def _store_epoch(self, topic: str, log_id: str, epoch: int) -> None:
         self.insert_rows("log_epochs", msgspec.json.encode({"topic": topic, "log_id": log_id, "epoch": epoch}))
 
+    def _writing(self, replicas: int) -> Settings:
+        if not self.cluster:
+            return _INSERT
+        return {**_INSERT, **WRITE, **({"insert_quorum": str(replicas)} if replicas else {})}
+
     def _read(self, sql: str, params: Mapping[str, Any] | None, settings: Settings, fmt: str) -> bytes:
         sql = sql.strip().rstrip(";")
+
+        def ask(client: Any, same: dict[str, str] | None) -> bytes:
+            answer: bytes = client.raw_query(sql, dict(params or {}), fmt=fmt, transport_settings=same)
+            return answer
+
+        if "readonly" not in settings:
+            return self._replicas.caught_up(sql, settings, ask)
         with self._handles.lend(settings) as client:
-            if "readonly" in settings:
-                why = self._verdicts.of(sql, lambda: self._judged(sql, client))
-                if why:
-                    raise WarehouseRefused(why, "NOT_ALLOWED")
-            return client.raw_query(sql, dict(params or {}), fmt=fmt)
+            why = self._verdicts.of(sql, lambda: self._judged(sql, client))
+            if why:
+                raise WarehouseRefused(why, "NOT_ALLOWED")
+            return ask(client, None)
 
     def _judged(self, sql: str, client: Any) -> str:
         if not self._table_functions:
@@ -212,12 +235,13 @@ class Warehouse:
         return refusal(printed, self._table_functions)
 
 
-def open_warehouse(url: str, *, password: str = "") -> Warehouse:
+def open_warehouse(url: str, *, password: str = "", cluster: str = "") -> Warehouse:
     """The warehouse behind `chdb:///path[?database=name]` or `clickhouse[s]://user@host:port/database`.
 
-    Nothing is opened yet: the first call connects. ValueError when the URL is neither.
+    `cluster`: which of the server's clusters keeps it, all replicas of one shard; the URL may be any of them, or a
+    balancer before them. Nothing is opened yet: the first call connects. ValueError when the URL is neither.
     """
-    return Warehouse(Handles(parse(url), password))
+    return Warehouse(Handles(parse(url), password, cluster))
 
 
 def _limits(rows_max: int, seconds_max: float, readonly: bool) -> Settings:

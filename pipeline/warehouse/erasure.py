@@ -2,10 +2,13 @@
 
 Names never stand in SQL: they are inserted into tables that live in memory, and every statement refers to those. So no
 query log and no `mutation_*.txt` holds one. Each method may be run again; what is gone is not found.
+
+On a cluster every replica works each mutation out for itself, so all of them have those tables, on disk, for as long as
+it takes, and have every row before a statement refers to it. While a replica is away nobody is forgotten.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -46,6 +49,20 @@ _LEFT_BEHIND = """
     KILL MUTATION
     WHERE database = currentDatabase() AND NOT is_done AND positionCaseInsensitive(command, 'erasing_') > 0
 """
+_DROPPED = """
+    SELECT DISTINCT table FROM clusterAllReplicas('{cluster}', system.dropped_tables)
+    WHERE database = {{d:String}} AND startsWith(table, 'erasing_')
+"""
+_REPLACED = """
+    SELECT DISTINCT table FROM {parts}
+    WHERE database = {{d:String}} AND NOT active AND has({{t:Array(String)}}, table)
+"""
+_REPLICAS = """
+    SELECT total_replicas, active_replicas FROM system.replicas
+    WHERE database = currentDatabase() AND table = 'action_log'
+"""
+_MEMORY = "ENGINE = Memory"
+_ON_EVERY_REPLICA = "ENGINE = ReplicatedMergeTree ORDER BY tuple()"
 _PURGED_WITHIN_S = 120
 _LOOK_AGAIN_S = 0.5
 
@@ -61,12 +78,17 @@ class WarehouseErasure:
 
         For a device that is nobody's, its own person, and a user ID that no user can have.
         """
+        replicas = self._replicas()
         self.finish()
+        engine = _ON_EVERY_REPLICA if replicas else _MEMORY
         for table, columns in _STAGES.items():
-            self._warehouse.command(f"CREATE TABLE {table} ({columns}) ENGINE = Memory")
-        self._insert("erasing_users", [{"workspace": workspace, "user_id": user_id, "person_id": person_id}])
+            self._warehouse.command(f"CREATE TABLE {table} ({columns}) {engine}")
+        who = [{"workspace": workspace, "user_id": user_id, "person_id": person_id}]
+        self._insert("erasing_users", who, replicas)
+        if replicas:
+            self._resolve()
         for name in ("users", "devices", "rows"):
-            self._warehouse.command(sql_text(f"erase/find_{name}"))
+            self._warehouse.command(sql_text(f"erase/find_{name}"), replicas=replicas)
 
     def users(self) -> list[tuple[str, str]]:
         """(user ID, person ID) of everybody who goes."""
@@ -96,7 +118,7 @@ class WarehouseErasure:
 
     def mark_letters(self, ids: Iterable[str]) -> None:
         """These dead letters go too."""
-        self._insert("erasing_letters", [{"id": name} for name in ids])
+        self._insert("erasing_letters", [{"id": name} for name in ids], self._replicas())
 
     def insert(self, table: str, rows: Sequence[Any]) -> None:
         """Rows that stay: stubs and suppressions."""
@@ -112,7 +134,7 @@ class WarehouseErasure:
                     f"ALTER TABLE {table} DELETE WHERE {condition} "
                     "SETTINGS mutations_sync = 2, allow_nondeterministic_mutations = 1"
                 )
-        self._warehouse.command("SYSTEM RELOAD DICTIONARY canonical_persons")
+        self._resolve()
         return gone
 
     def purge(self) -> None:
@@ -131,24 +153,48 @@ class WarehouseErasure:
         self._warehouse.command(_LEFT_BEHIND)
         for table in _STAGES:
             self._warehouse.command(f"DROP TABLE IF EXISTS {table} SYNC")
+        if cluster := self._warehouse.cluster:
+            self._wait_until_gone(_DROPPED.format(cluster=cluster), {}, lambda table: None)
 
     def _wait_for_parts(self, tables: Sequence[str]) -> None:
-        left = (
-            "SELECT DISTINCT table FROM system.parts "
-            "WHERE database = currentDatabase() AND NOT active AND has({t:Array(String)}, table)"
-        )
+        def hurry(table: str) -> None:
+            with suppress(WarehouseRefused):  # without the grant it comes to it by itself, in half a minute
+                self._warehouse.command(f"SYSTEM START CLEANUP {table}")
+
+        cluster = self._warehouse.cluster
+        parts = f"clusterAllReplicas('{cluster}', system.parts)" if cluster else "system.parts"
+        self._wait_until_gone(_REPLACED.format(parts=parts), {"t": list(tables)}, hurry)
+
+    def _wait_until_gone(self, left: str, params: Mapping[str, Any], hurry: Callable[[str], None]) -> None:
+        """Until `left` names no table any more; `hurry` is called for each that it does."""
         deadline_s = time.monotonic() + _PURGED_WITHIN_S
-        while found := self._ask(left, {"t": list(tables)}):
+        while found := self._ask(left, {"d": self._warehouse.database, **params}):
             if time.monotonic() > deadline_s:
                 raise WarehouseUnavailable(f"replaced parts are still on disk after {_PURGED_WITHIN_S} s")
             for (table,) in found:
-                with suppress(WarehouseRefused):  # without the grant it comes to it by itself, in half a minute
-                    self._warehouse.command(f"SYSTEM START CLEANUP {table}")
+                hurry(table)
             time.sleep(_LOOK_AGAIN_S)
+
+    def _replicas(self) -> int:
+        """How many a cluster has, all of them there; 0 for one node."""
+        if not self._warehouse.cluster:
+            return 0
+        (total, active), *_ = [*self._ask(_REPLICAS), [0, 0]]
+        if not total or active < total:
+            raise WarehouseUnavailable(f"erasing takes every replica: {active} of {total} are there; ask again then")
+        return int(total)
+
+    def _resolve(self) -> None:
+        """Have aliases resolved by what is stored now, on every replica."""
+        cluster, where = self._warehouse.cluster, ""
+        if cluster:
+            where = f"ON CLUSTER `{cluster}` `{self._warehouse.database}`."
+            self._warehouse.command(f"SYSTEM SYNC REPLICA {where}person_merges")
+        self._warehouse.command(f"SYSTEM RELOAD DICTIONARY {where}canonical_persons")
 
     def _ask(self, sql: str, params: Mapping[str, Any] | None = None) -> list[list[Any]]:
         return self._warehouse.query(sql, params, readonly=False, rows_max=10_000_000, seconds_max=600).rows
 
-    def _insert(self, table: str, rows: Sequence[Any]) -> None:
+    def _insert(self, table: str, rows: Sequence[Any], replicas: int = 0) -> None:
         if rows:
-            self._warehouse.insert_rows(table, b"\n".join(map(msgspec.json.encode, rows)))
+            self._warehouse.insert_rows(table, b"\n".join(map(msgspec.json.encode, rows)), replicas=replicas)

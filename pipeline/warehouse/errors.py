@@ -44,6 +44,7 @@ SERVER_CODES = {
     203: "NO_FREE_CONNECTION",
     209: "SOCKET_TIMEOUT",
     210: "NETWORK_ERROR",
+    225: "NO_ZOOKEEPER",
     236: "ABORTED",
     241: "MEMORY_LIMIT_EXCEEDED",
     242: "TABLE_IS_READ_ONLY",
@@ -52,6 +53,7 @@ SERVER_CODES = {
     279: "ALL_CONNECTION_TRIES_FAILED",
     285: "TOO_FEW_LIVE_REPLICAS",
     319: "UNKNOWN_STATUS_OF_INSERT",
+    341: "UNFINISHED",
     364: "RECEIVED_ERROR_TOO_MANY_REQUESTS",
     394: "QUERY_WAS_CANCELLED",
     425: "SYSTEM_ERROR",
@@ -59,11 +61,16 @@ SERVER_CODES = {
     692: "TOO_MANY_MUTATIONS",
     999: "KEEPER_EXCEPTION",
 }
+_MOVED = {372: "SESSION_NOT_FOUND"}
 _PARSER = "InputFormat"  # ClickHouse names the stage that failed; in this one nothing but the bytes can be wrong
 
 
 class WarehouseUnavailable(Exception):
     """No answer, or one that says later; what was sent may have been stored. Retrying is safe."""
+
+
+class ReplicaChanged(WarehouseUnavailable):
+    """Another replica of the cluster answered than the one that was asked to catch up; nothing was done."""
 
 
 class WarehouseRefused(Exception):
@@ -91,6 +98,8 @@ def verdict(error: Error) -> WarehouseUnavailable | WarehouseRefused:
         code = next((int(found) for found in re.findall(r"Code: (\d+)", message)), None)
     if code is None and not isinstance(error, ProgrammingError):
         return WarehouseUnavailable(f"{message}: {root if isinstance(root, OSError) else type(root).__name__}")
+    if code in _MOVED:
+        return ReplicaChanged(message)
     if code in SERVER_CODES:
         return WarehouseUnavailable(message)
     if code in ROW_CODES or _PARSER in message:

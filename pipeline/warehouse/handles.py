@@ -6,6 +6,7 @@ failed query in front of the next answer, and a socket may be half read.
 
 import logging
 import threading
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,8 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error
 
 from pipeline.warehouse.address import Embedded, Server
-from pipeline.warehouse.errors import WarehouseUnavailable, verdict
+from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable, verdict
+from pipeline.warehouse.replication import WRITE, database_of
 
 Settings = Mapping[str, str]
 IDLE_MAX = 8  # kept open a set of settings; more may be open while in use
@@ -25,13 +27,21 @@ REPLY_SECONDS = 300  # an insert behind a full merge queue is slow, not lost
 for _name in ("clickhouse_connect", "urllib3.connectionpool"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
-OPTIONAL = frozenset({"deduplicate_insert"})  # younger than the oldest server we speak to
+# Younger than the oldest server we speak to.
+OPTIONAL = frozenset({"deduplicate_insert", "deduplicate_insert_select"})
+_ONE_NODE = "`{}` is a database of one node: SEAMLINE_CLICKHOUSE_CLUSTER needs one that it has made itself"
+_REPLICATED = "`{}` is a database of a cluster: name that in SEAMLINE_CLICKHOUSE_CLUSTER"
 
 
 class Handles:
-    """Idle connections to one database, by their settings. Safe to use from several threads."""
+    """Idle connections to one database, by their settings. Safe to use from several threads.
 
-    def __init__(self, address: Embedded | Server, password: str = "") -> None:
+    `cluster`: the name, among a server's `remote_servers`, of the replicas that keep it; "" for one node. Then each
+    connection has a session of its own, so that two statements can be held to one replica.
+    """
+
+    def __init__(self, address: Embedded | Server, password: str = "", cluster: str = "") -> None:
+        self.cluster = cluster
         self._address = address
         self._password = password
         self._idle: dict[tuple[tuple[str, str], ...], list[Client]] = {}
@@ -73,13 +83,25 @@ class Handles:
         self._give_back(key, client)
 
     def create_database(self) -> None:
-        """Make the database if it is not there. A user who may not create one must find it there."""
+        """Make the database if it is not there. A user who may not create one must find it there.
+
+        On a cluster, make it wherever it is missing, and have this replica know all that others made in it.
+        WarehouseRefused when it is of the other sort.
+        """
         database = self.database
         try:
-            client = self._open("default", {})
+            client = self._open("default", WRITE if self.cluster else {})
             try:
-                known = client.command("SELECT count() FROM system.databases WHERE name = {n:String}", {"n": database})
-                if not known:
+                asked = "SELECT max(engine) FROM system.databases WHERE name = {n:String}"
+                engine = client.command(asked, {"n": database})
+                if engine and (engine == "Replicated") != bool(self.cluster):
+                    raise WarehouseRefused(
+                        (_ONE_NODE if self.cluster else _REPLICATED).format(database), "OTHER_ENGINE"
+                    )
+                if self.cluster:
+                    client.command(database_of(database, self.cluster))
+                    client.command(f"SYSTEM SYNC DATABASE REPLICA `{database}`")
+                elif not engine:
                     client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
             finally:
                 client.close()
@@ -116,6 +138,7 @@ class Handles:
             password=self._password,
             database=database,
             autogenerate_session_id=False,
+            session_id=str(uuid.uuid4()) if self.cluster else None,
             connect_timeout=CONNECT_SECONDS,
             send_receive_timeout=REPLY_SECONDS,
             query_retries=0,

@@ -2,39 +2,22 @@
 
 Every statement may run twice (IF NOT EXISTS, OR REPLACE, rows that replace themselves), so two processes may run them
 at once, and a crash between a file and its entry in `migrations` repeats the file and changes nothing.
+
+On a cluster the same files make replicated tables. The database says each statement that makes or changes something to
+every replica, and to one that comes later; rows and mutations go the tables' own way: once. So nothing here is said
+`ON CLUSTER`, where a replica that joins would get tables of its own.
 """
 
-import hashlib
-import re
-from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import WarehouseRefused
+from pipeline.warehouse.migration_files import Migration, migrations
+from pipeline.warehouse.replication import replicated
 
-
-class Migration(Struct, frozen=True):
-    """One file: its name, its text, and the SHA-256 that must never change once it has been applied."""
-
-    file: str
-    sql: str
-    checksum: str
-
-    def statements(self) -> list[str]:
-        """The statements: each ends with a semicolon at the end of a line; whole-line comments are left out."""
-        code = re.sub(r"^\s*--.*$", "", self.sql, flags=re.MULTILINE)
-        return [statement.strip() for statement in re.split(r";[ \t]*(?:\n|$)", code) if statement.strip()]
-
-
-def migrations(folder: Traversable | None = None) -> list[Migration]:
-    """All files, oldest first: from the installed package, or from the repository it runs in."""
-    folder = folder or _folder()
-    texts = sorted((entry.name, entry.read_bytes()) for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return [Migration(name, text.decode(), hashlib.sha256(text).hexdigest()) for name, text in texts]
+__all__ = ["Migration", "migrate", "migrations", "renew_dictionaries"]
 
 
 def migrate(warehouse: Warehouse, folder: Traversable | None = None) -> list[str]:
@@ -66,8 +49,9 @@ def renew_dictionaries(warehouse: Warehouse, folder: Traversable | None = None) 
 
 
 def _filled(statement: str, warehouse: Warehouse) -> str:
-    """With the names that only this place knows: a dictionary belongs to a database and reads as a user."""
-    return statement.replace("$database", warehouse.database).replace("$credentials", warehouse.credentials)
+    """With what only this place knows: a dictionary belongs to a database and reads as a user; a table has replicas."""
+    told = replicated(statement) if warehouse.cluster else statement
+    return told.replace("$database", warehouse.database).replace("$credentials", warehouse.credentials)
 
 
 def _recorded(warehouse: Warehouse) -> dict[str, str]:
@@ -75,9 +59,3 @@ def _recorded(warehouse: Warehouse) -> dict[str, str]:
         return {}
     recorded = warehouse.query("SELECT file, checksum FROM migrations FINAL", readonly=False)
     return {row[0]: row[1] for row in recorded.rows}
-
-
-def _folder() -> Traversable:
-    """`pipeline/schemas/clickhouse` in a wheel; `schemas/clickhouse` beside the package in the repository."""
-    installed = files("pipeline").joinpath("schemas", "clickhouse")
-    return installed if installed.is_dir() else Path(__file__).parents[2] / "schemas" / "clickhouse"
