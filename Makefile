@@ -57,8 +57,8 @@ schemas: setup ## regenerate schemas/*.schema.json from pipeline/model.py
 	@$(BIN)/python -m pipeline.schema schemas
 
 lock: ## resolve requirements.lock, and the image's part of it, anew from pyproject.toml (needs uv)
-	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q -o requirements.lock
-	@echo 'chdb ; python_version < "3"' | uv pip compile pyproject.toml -c requirements.lock --override - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q -o deploy/image.lock
+	@uv pip compile pyproject.toml --group dev --extra otel --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q -o requirements.lock
+	@echo 'chdb ; python_version < "3"' | uv pip compile pyproject.toml --extra otel -c requirements.lock --override - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q -o deploy/image.lock
 	@echo hatchling | uv pip compile - -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q -o deploy/build.lock
 
 clean: ## remove what setup, tests and runs made
