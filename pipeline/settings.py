@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from pipeline import limits
 from pipeline import setting_values as value
@@ -20,6 +20,7 @@ from pipeline.kafka_settings import read_security
 from pipeline.log.kafka_security import NONE, Security
 from pipeline.setting_table import PREFIX, SETTINGS, Setting
 from pipeline.sites import Sites, SitesError, default_sites, parse_sites
+from pipeline.telemetry.tracing import TraceSettings, trace_settings
 
 __all__ = ["PREFIX", "SETTINGS", "Setting", "Settings", "SettingsError", "load_settings"]
 
@@ -96,6 +97,7 @@ class Settings(Struct, frozen=True):
     log_format: str  # AUTO, JSON or TEXT
     sites: Sites
     shown: tuple[tuple[str, str, str], ...]  # (variable, resolved value, its sentence); secrets are masked
+    tracing: TraceSettings = TraceSettings()
 
 
 _BY_NAME = {PREFIX + setting.name: setting for setting in SETTINGS}
@@ -135,7 +137,7 @@ def load_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
     if problems or sites is None:
         raise SettingsError("\n".join(problems))
     shown = tuple((name, _shown(texts[name]), setting.sentence) for name, setting in _BY_NAME.items())
-    return _assemble(values, password, security, sites, shown)
+    return structs.replace(_assemble(values, password, security, sites, shown), tracing=trace_settings(given))
 
 
 def _assemble(

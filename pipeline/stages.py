@@ -4,13 +4,15 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from pipeline.identity.policy import Policy
 from pipeline.ingest.app import IngestApp
 from pipeline.ingest.drain import NoSpool, drain
 from pipeline.ingest.server import serve
 from pipeline.ingest.spool import SpoolLocked
+from pipeline.ingest.traced import TracedIngest
 from pipeline.log.file_format import NewerFormat
 from pipeline.log.kafka import KafkaLog, create_topics
 from pipeline.log.port import HITS, LogUnavailable
@@ -20,18 +22,24 @@ from pipeline.privacy.suppression import Suppression
 from pipeline.replaying import CannotMove, move
 from pipeline.settings import Settings
 from pipeline.sink.sink import Sink
+from pipeline.sink.traced import TracedSink
 from pipeline.stitch.worker import WorkerSettings, run_worker
 from pipeline.telemetry.health import Health
 from pipeline.telemetry.logs import write_logs
+from pipeline.telemetry.tracing import CannotTrace, tracing
 from pipeline.up.run import loop_factory, signalled
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from pipeline.warehouse.migrate import migrate, renew_dictionaries
 from pipeline.warehouse.retention import set_retention
 
+if TYPE_CHECKING:
+    from pipeline.telemetry.traces import Traces
+
 _NEEDS_KAFKA = "SEAMLINE_LOG: expected kafka://host:port for a stage of its own; `seamline up` runs them on a local log"
 _NEEDS_MIGRATE = "no log epoch yet: run `seamline migrate` once against this Kafka and this ClickHouse"
 _NEEDS_REPLAY = "no log epoch of these topics yet: `seamline replay` fills them from those before, and gives them one"
+_AWAY = (WarehouseRefused, WarehouseUnavailable, LogUnavailable)
 _DISK = (SpoolLocked, NewerFormat)  # what a file on this node says to whoever opens it
 _MOVE_MS_MAX = 30_000  # for a request while topics are moved: nobody waits for an answer
 
@@ -76,17 +84,19 @@ def run_ingest(settings: Settings) -> int:
     """HTTP to the log until told to stop; then what was taken is made durable."""
 
     async def work() -> int:
-        log = _log(settings)
-        app = IngestApp(settings.sites, log, settings.ingest)
-        await app.start()
-        following = asyncio.create_task(follow(log, settings.erasure_key, app.suppress))
-        try:
-            with signalled() as stop:
-                await serve(app, settings.ingest, stop)
-        finally:
-            following.cancel()
-            await app.stop()
-            await log.close()
+        with tracing("ingest", settings.tracing) as traces:
+            log = _log(settings)
+            given = (settings.sites, log, settings.ingest)
+            app = TracedIngest(traces, *given) if traces else IngestApp(*given)
+            await app.start()
+            following = asyncio.create_task(follow(log, settings.erasure_key, app.suppress))
+            try:
+                with signalled() as stop:
+                    await serve(app, settings.ingest, stop)
+            finally:
+                following.cancel()
+                await app.stop()
+                await log.close()
         return 0
 
     return _run(settings, "ingest", work)
@@ -104,21 +114,24 @@ def run_stitch(settings: Settings) -> int:
         return _refuse(str(error))
     if epoch is None:
         return _refuse(_NEEDS_MIGRATE if in_force is None else _NEEDS_REPLAY)
-    return run_worker(
-        WorkerSettings(
-            bootstrap=",".join(settings.log.brokers),
-            epoch=epoch,
-            policy=Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max),
-            data_dir=settings.data,
-            group_instance_id=settings.stitch.instance or None,
-            web_host=settings.ingest.host,
-            web_port=settings.ingest.port,
-            erasure_key=settings.erasure_key,
-            security=settings.log.security,
-            prefix=prefix,
-            followers=None if in_force == prefix else in_force,
-        )
+    work = WorkerSettings(
+        bootstrap=",".join(settings.log.brokers),
+        epoch=epoch,
+        policy=Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max),
+        data_dir=settings.data,
+        group_instance_id=settings.stitch.instance or None,
+        web_host=settings.ingest.host,
+        web_port=settings.ingest.port,
+        erasure_key=settings.erasure_key,
+        security=settings.log.security,
+        prefix=prefix,
+        followers=None if in_force == prefix else in_force,
     )
+    try:
+        with tracing("stitch", settings.tracing) as traces:
+            return run_worker(work, traces)
+    except CannotTrace as error:
+        return _refuse(str(error))
 
 
 async def _suppression(log: KafkaLog, settings: Settings) -> Suppression:
@@ -129,9 +142,14 @@ def run_sink(settings: Settings) -> int:
     """The log to ClickHouse, until told to stop."""
 
     async def work() -> int:
+        with tracing("sink", settings.tracing) as traces:
+            return await sinking(traces)
+
+    async def sinking(traces: "Traces | None") -> int:
         warehouse = await asyncio.to_thread(_warehouse, settings)
         log = _log(settings)
-        sink = Sink(log, warehouse, forgotten=lambda: _suppression(log, settings))
+        made: Callable[..., Sink] = partial(TracedSink, traces) if traces else Sink
+        sink = made(log, warehouse, forgotten=lambda: _suppression(log, settings))
         health = Health(lambda: True, lambda: not sink.unready(), lambda: sink.figures, sink.metrics)
         await health.start(settings.ingest.host, settings.ingest.port)
         try:
@@ -213,7 +231,7 @@ def _run(settings: Settings, stage: str, work: Callable[[], Coroutine[Any, Any, 
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(work())
-    except (WarehouseRefused, WarehouseUnavailable, LogUnavailable, NoKey, CannotMove, *_DISK, OSError) as error:
+    except (*_AWAY, *_DISK, NoKey, CannotMove, CannotTrace, OSError) as error:
         return _refuse(str(error))
 
 

@@ -22,12 +22,14 @@ from pipeline.log.local import LogInUse
 from pipeline.report.web.gate import CannotOpen
 from pipeline.settings import PREFIX, Settings, load_settings
 from pipeline.telemetry.logs import write_logs
+from pipeline.telemetry.tracing import CannotTrace
 from pipeline.up.run import either, signalled
 from pipeline.up.stages import StageEnded, Stages, stages
 
 ENDED_MS_AGO = 5_000  # the day's last hit: a Matomo server ignores times ahead of its own
 SETTLED_WITHIN_S = 60
 _LOOK_EVERY_S = 0.05
+_CANNOT_START = (LogInUse, NewerFormat, CannotOpen, CannotTrace)
 _QUESTION = "SELECT * FROM persons ORDER BY devices DESC LIMIT 5"
 
 
@@ -51,7 +53,7 @@ async def run_demo(settings: Settings, exit_after: bool, keep: bool) -> int:
                     _say("", "stopping")
                 for task in (shown, ended):
                     task.cancel()
-    except (LogInUse, NewerFormat, CannotOpen, OSError, ReplayRefused, NoAnswer, StageEnded, NotSettled) as error:
+    except (*_CANNOT_START, OSError, ReplayRefused, NoAnswer, StageEnded, NotSettled) as error:
         print(error, file=sys.stderr)
         return 1
     return 1 if running.failed.is_set() else 0

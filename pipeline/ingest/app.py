@@ -81,11 +81,14 @@ class IngestApp:
         self._agents = UserAgents()
         self._backlog = Backlog(settings.spool, settings.spool_bytes_max, self._write, self.counts)
         linger_ms = (settings.linger_ms_min, settings.linger_ms_max)
-        self._publisher = Publisher(log, self._backlog, self.counts, linger_ms, append_deadline_ms)
+        self._publisher = self._publishing(log, self._backlog, self.counts, linger_ms, append_deadline_ms)
         self._room = Room()
         self._one_large = asyncio.Semaphore(1)
         self._serving = False
         self.beside: list[Callable[[], bytes]] = []  # metrics of what runs in the same process
+
+    def _publishing(self, *given: Any) -> Publisher:
+        return Publisher(*given)
 
     async def _write(self, records: Any) -> bool:
         return await self._publisher.write(records)

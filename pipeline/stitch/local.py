@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
@@ -95,11 +95,14 @@ class LocalStitch:
         self._taken = records
         checkpoints = await asyncio.to_thread(self._feed, records)
         began_s = time.monotonic()
-        await self._log.write(_writes(checkpoints))
+        await self._store(checkpoints)
         for number, checkpoint in checkpoints.items():
             self._partitions[number].committed(checkpoint)
         self._told(checkpoints, time.monotonic() - began_s)
         return True
+
+    async def _store(self, checkpoints: Mapping[int, Checkpoint]) -> None:
+        await self._log.write(_writes(checkpoints))
 
     def _told(self, checkpoints: dict[int, Checkpoint], took_s: float) -> None:
         now_ms = time.time() * SECOND_MS
@@ -132,7 +135,7 @@ def _feed_or_bury(partition: Partition, records: Sequence[Record]) -> Checkpoint
             partition.restart(error)
 
 
-def _writes(checkpoints: dict[int, Checkpoint]) -> Callable[[LocalWriter], None]:
+def _writes(checkpoints: Mapping[int, Checkpoint]) -> Callable[[LocalWriter], None]:
     def work(writer: LocalWriter) -> None:
         for number, checkpoint in checkpoints.items():
             for append in checkpoint.outputs:

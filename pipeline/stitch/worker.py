@@ -8,6 +8,7 @@ import threading
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct, structs
@@ -23,6 +24,7 @@ from pipeline.privacy.erasures import Forgotten, forgotten
 from pipeline.privacy.keys import NoKey
 from pipeline.stitch.figures import current
 from pipeline.stitch.partition import Partition
+from pipeline.stitch.traced import traced
 from pipeline.stitch.worker_cache import CacheBusy, StateCache
 from pipeline.stitch.worker_checkpoint import Checkpoints
 from pipeline.stitch.worker_faust import Group, stitch_app
@@ -34,6 +36,9 @@ from pipeline.stitch.worker_tenure import Pace, Tenure
 from pipeline.telemetry.health import Health, Progress
 from pipeline.telemetry.lag import Lag
 from pipeline.telemetry.metrics import STITCH, text
+
+if TYPE_CHECKING:
+    from pipeline.telemetry.traces import Traces
 
 GROUP = "seamline-stitch"
 STOPPED, CRASHED, REFUSED = 0, 1, 2  # exit codes
@@ -73,7 +78,7 @@ class Report(Struct, frozen=True):
     figures: Figures
 
 
-def run_worker(settings: WorkerSettings) -> int:
+def run_worker(settings: WorkerSettings, traces: "Traces | None" = None) -> int:
     """Work until SIGTERM or SIGINT, or until something only a restart can mend; the exit code.
 
     However it ends, it ends within `stop_ms_max`: the client libraries may wait for a broker much longer.
@@ -83,12 +88,12 @@ def run_worker(settings: WorkerSettings) -> int:
 
         asyncio.set_event_loop_policy(EventLoopPolicy())  # Faust reads Kafka on a loop of its own, in a thread
     with asyncio.Runner() as runner:
-        code, deadline = runner.run(_serve(settings))
+        code, deadline = runner.run(_serve(settings, traces))
     deadline.cancel()
     return code
 
 
-async def _serve(settings: WorkerSettings) -> tuple[int, threading.Timer]:
+async def _serve(settings: WorkerSettings, traces: "Traces | None") -> tuple[int, threading.Timer]:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -99,7 +104,7 @@ async def _serve(settings: WorkerSettings) -> tuple[int, threading.Timer]:
         _log.error("refusing to work: %s", error)
         return REFUSED, threading.Timer(0, lambda: None)
     log = KafkaLog(settings.bootstrap, security=settings.security, prefix=settings.prefix)
-    worker = StitchWorker(settings, log, cache)
+    worker = StitchWorker(settings, log, cache, traces)
     work = asyncio.ensure_future(worker.work())
     await asyncio.wait([work, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     code = _verdict(work)
@@ -127,7 +132,9 @@ def _verdict(work: "asyncio.Future[None]") -> int:
 class StitchWorker:
     """Puts the parts together and watches over them."""
 
-    def __init__(self, settings: WorkerSettings, log: KafkaLog, cache: StateCache) -> None:
+    def __init__(
+        self, settings: WorkerSettings, log: KafkaLog, cache: StateCache, traces: "Traces | None" = None
+    ) -> None:
         self._settings = settings
         self._log = log
         self._cache = cache
@@ -137,7 +144,8 @@ class StitchWorker:
         self._forgotten = Forgotten()
         self._stitching = Stitching(self._begin, self._fail, settings.session_timeout_ms / SECOND_MS / 2, self._heed)
         self._app = stitch_app(_group(settings), self._stitching)
-        self._checkpoints = Checkpoints(log, cache, self._app.commit_positions, self._figures)
+        store = Checkpoints(log, cache, self._app.commit_positions, self._figures).store
+        self._store = traced(traces, store) if traces else store
         self._progress = Progress(settings.stalled_ms, asyncio.get_running_loop().time())
         self._lag = Lag()
         self._health = Health(self._alive, lambda: self._stitching.ready, self._report, self._metrics)
@@ -178,7 +186,7 @@ class StitchWorker:
             partition = Partition(number, settings.policy, self._epoch, states, position, forgotten=self._forgotten)
             lanes.append(Lane(partition, self._epoch))
         self._figures.assignments += 1
-        return Tenure(lanes, self._log, self._checkpoints.store, self._figures, settings.pace)
+        return Tenure(lanes, self._log, self._store, self._figures, settings.pace)
 
     async def _heed(self, record: Record) -> bool:
         """Whether the mark tells of an epoch or of somebody to forget that this worker has not heard of."""

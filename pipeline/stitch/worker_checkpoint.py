@@ -21,7 +21,8 @@ class Fenced(Exception):
 
 
 class Snapshot(Struct, frozen=True):
-    """What one partition asks to be stored. `version`: of the last record in it; `position`: the next offset."""
+    """What one partition asks to be stored. `version`: of the last record in it; `position`: the next offset;
+    `parents`: the `traceparent` of each record in it that has one."""
 
     partition: int
     outputs: list[Append]
@@ -29,6 +30,7 @@ class Snapshot(Struct, frozen=True):
     version: int
     position: int
     done: Done
+    parents: Sequence[str] = ()
 
 
 class Checkpoints:

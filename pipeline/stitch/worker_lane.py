@@ -9,6 +9,7 @@ from pipeline.stitch.partition import Checkpoint, Partition, Unstitchable
 from pipeline.stitch.record import version_of
 from pipeline.stitch.states import rows
 from pipeline.stitch.worker_checkpoint import Snapshot
+from pipeline.telemetry.tracing import traceparents
 
 _CAREFUL_RECORDS = 64  # after poison: folded one at a time, so that more of it costs no more than itself
 
@@ -109,7 +110,9 @@ class Lane:
         self._storing = checkpoint
         changed = rows(self.number, checkpoint.dirty)
         version = version_of(self._epoch, checkpoint.position - 1)
-        return Snapshot(self.number, checkpoint.outputs, changed, version, checkpoint.position, done=checkpoint.done)
+        parents = traceparents(self._unstored)
+        outputs, position = checkpoint.outputs, checkpoint.position
+        return Snapshot(self.number, outputs, changed, version, position, done=checkpoint.done, parents=parents)
 
     def stored(self) -> list[int]:
         """The snapshot is durable. When the log took each record of it (epoch milliseconds)."""

@@ -14,6 +14,7 @@ from pipeline.audit.policy import AuditPolicy
 from pipeline.identity.policy import Policy
 from pipeline.ingest.app import IngestApp
 from pipeline.ingest.server import serving
+from pipeline.ingest.traced import TracedIngest
 from pipeline.limits import MINUTE_MS
 from pipeline.log.local import LocalLog
 from pipeline.log.local_store import LOG_FILE
@@ -28,7 +29,10 @@ from pipeline.report.web.opening import report_app
 from pipeline.restitching import Restitched, restitch
 from pipeline.settings import Settings
 from pipeline.sink.sink import Sink
+from pipeline.sink.traced import TracedSink
 from pipeline.stitch.local import LocalStitch
+from pipeline.stitch.traced import TracedLocalStitch
+from pipeline.telemetry.tracing import tracing
 from pipeline.up.front import Front, Mounts
 from pipeline.up.query_socket import Answer, QuerySocket
 from pipeline.warehouse.client import Warehouse, open_warehouse
@@ -95,19 +99,23 @@ async def stages(settings: Settings, mounts: Mounts | None = None) -> AsyncItera
     4. sink read to the end; 5. the files close. A kill at any step repeats what was not committed, and loses nothing.
     """
     async with contextlib.AsyncExitStack() as stack:
+        traces = stack.enter_context(tracing("up", settings.tracing))
         log = LocalLog((settings.log.folder or settings.data / "log") / LOG_FILE, _PARTITIONS)
         stack.push_async_callback(log.close)
         warehouse = await asyncio.to_thread(_open_warehouse, settings)
         stack.callback(warehouse.close)
         policy = Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max)
-        ingest = IngestApp(settings.sites, log, settings.ingest)
+        edge: Callable[..., IngestApp] = partial(TracedIngest, traces) if traces else IngestApp
+        ingest = edge(settings.sites, log, settings.ingest)
         key = erasure_key(settings.erasure_key)
         ingest.suppress(await asyncio.to_thread(load_suppression, warehouse, key))
         running = Stages(log, warehouse, ingest, "")
         running.epoch = await asyncio.to_thread(warehouse.register_log, log.log_id, HITS)
-        sink = Stage("sink", lambda: running.made(Sink(log, warehouse)).run, running.failed)
+        sinking: Callable[..., Sink] = partial(TracedSink, traces) if traces else Sink
+        sink = Stage("sink", lambda: running.made(sinking(log, warehouse)).run, running.failed)
         ingest.beside.append(running.metrics)
-        stitch = Stage("stitch", lambda: running.stitching(LocalStitch(log, policy, running.epoch)).run, running.failed)
+        folding: Callable[..., LocalStitch] = partial(TracedLocalStitch, traces) if traces else LocalStitch
+        stitch = Stage("stitch", lambda: running.stitching(folding(log, policy, running.epoch)).run, running.failed)
         await stack.enter_async_context(sink.running())
         await stack.enter_async_context(stitch.running())
         housekeeping = asyncio.create_task(_expire(log))
