@@ -57,7 +57,7 @@ class TracedPublisher(Publisher):
         }
         with self.traces.span("publish", "producer", [request.traceparent for request in requests], said) as batch:
             for request in requests:
-                request.link(batch.traceparent)
+                request.link(batch)
             fate = await super()._fate(marked(records, batch.traceparent))
             where = "log" if spooled == self._counts.events["spooled_records"] else "spool"
             batch.say({"seamline.outcome": fate or where})

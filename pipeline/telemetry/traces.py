@@ -53,11 +53,10 @@ class Piece:
         """More about it."""
         self._span.set_attributes(said)
 
-    def link(self, traceparent: str) -> None:
-        """Something else belongs to it."""
-        context = _context(traceparent)
-        if context is not None:
-            self._span.add_link(context)
+    def link(self, other: "Piece") -> None:
+        """The other belongs to it."""
+        if self._span.is_recording():
+            self._span.add_link(other._span.get_span_context())
 
     def fail(self, why: str) -> None:
         """It did not do what it was for."""
