@@ -27,6 +27,7 @@ TABLES = frozenset(
     {"action_log", "aliases_staged", "links_staged", "person_merges", "dead_letters", "log_epochs", "migrations"}
     | {"suppressions", "erasing_users", "erasing_letters", "segments"}
 )
+DICTIONARIES = ("canonical_persons", "canonical_keys")  # who is whom: loaded anew when that has changed
 
 _TIMES = {"session_timezone": "UTC", "date_time_input_format": "best_effort", "date_time_output_format": "iso"}
 _READ = {
@@ -145,7 +146,7 @@ class Warehouse:
         """Run one statement of our own that answers nothing. What it inserts is stored as by `insert_rows`."""
 
         def tell(client: Any, same: dict[str, str] | None) -> None:
-            client.command(sql, dict(params or {}), transport_settings=same)
+            client.command(sql, dict(params or {}), settings=same)
 
         self._replicas.caught_up(sql, self._writing(replicas), tell)
 
@@ -214,7 +215,7 @@ class Warehouse:
         sql = sql.strip().rstrip(";")
 
         def ask(client: Any, same: dict[str, str] | None) -> bytes:
-            answer: bytes = client.raw_query(sql, dict(params or {}), fmt=fmt, transport_settings=same)
+            answer: bytes = client.raw_query(sql, dict(params or {}), fmt=fmt, settings=same)
             return answer
 
         if "readonly" not in settings:

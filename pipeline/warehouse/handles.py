@@ -139,6 +139,7 @@ class Handles:
             database=database,
             autogenerate_session_id=False,
             session_id=str(uuid.uuid4()) if self.cluster else None,
+            dedicated_pool=bool(self.cluster),  # sockets are shared otherwise, and each is a replica's
             connect_timeout=CONNECT_SECONDS,
             send_receive_timeout=REPLY_SECONDS,
             query_retries=0,

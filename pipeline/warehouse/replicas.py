@@ -51,7 +51,7 @@ class Replicas:
 
 def _catch_up(client: Any, table: str, same: dict[str, str] | None) -> None:
     try:
-        client.command(f"SYSTEM SYNC REPLICA {table} LIGHTWEIGHT", settings=_SYNC, transport_settings=same)
+        client.command(f"SYSTEM SYNC REPLICA {table} LIGHTWEIGHT", settings={**_SYNC, **(same or {})})
     except Error as error:
         if error.code == _TIMEOUT_EXCEEDED:
             raise WarehouseUnavailable(f"a replica has not caught up with {table} within {SYNC_SECONDS} s") from None

@@ -73,11 +73,11 @@ class Front:
             return json.load(reply)
 
 
-def start_front(path: Path | str, port: int = 0) -> Front:
-    """A front over the chDB directory `path`; ends with this process, or by `stop`."""
+def start_front(path: Path | str, port: int = 0, module: str = "tests.support.clickhouse_front") -> Front:
+    """A front over the chDB directory `path`; ends with this process, or by `stop`. `module`: which sort of front."""
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.clickhouse_front", str(path), str(port)],
+        [sys.executable, "-m", module, str(path), str(port)],
         cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -88,16 +88,16 @@ def start_front(path: Path | str, port: int = 0) -> Front:
     return Front(process, int(line.split()[1]))
 
 
-class _Engine(ThreadingHTTPServer):
+class Engine(ThreadingHTTPServer):
     """The listening socket, the open engine, and the fault of the moment."""
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, path: str, port: int) -> None:
+    def __init__(self, path: str, port: int, handler: type[BaseHTTPRequestHandler] | None = None) -> None:
         import chdb
 
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(("127.0.0.1", port), handler or Handler)
         self.path = path
         self.anchor = chdb.connect(path)  # the engine stops when its last connection closes
         self.lock = threading.Lock()
@@ -137,10 +137,12 @@ class _Engine(ThreadingHTTPServer):
             connection.close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _Engine
+    server: Engine
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
@@ -233,9 +235,8 @@ def _without_comments(query: bytes) -> bytes:
     return re.sub(rb"\A(?:\s*--[^\n]*\n)*\s*", b"", query)
 
 
-def main(path: str, port: str) -> None:
+def serve(engine: Engine) -> None:
     """Serve until standard input ends, which it does when the parent does."""
-    engine = _Engine(path, int(port))
     threading.Thread(target=engine.serve_forever, daemon=True).start()
     print(f"listening {engine.server_address[1]}", flush=True)
     sys.stdin.read()
@@ -245,4 +246,4 @@ def main(path: str, port: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve(Engine(sys.argv[1], int(sys.argv[2])))
