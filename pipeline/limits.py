@@ -37,6 +37,7 @@ DISCARD_BYTES_MAX = 8 * MIB  # of a body that was refused: read and forgotten, s
 BODIES_BYTES_MAX = 128 * MIB  # bodies being received in pieces, all connections together; past it 503 + Retry-After
 LARGE_BODY_BYTES = 256 * KIB  # from here on a body is read beside the event loop, one at a time
 BUFFER_BYTES_MAX = 64 * MIB  # hits that wait for the log; past it 503 + Retry-After
+ADDRESSES_MAX = 50_000  # remembered where a rate is set for each: 13 MB; a flood from more is a matter for a firewall
 APPEND_DEADLINE_MS = 1 * SECOND_MS  # then the spool takes them: an answer of 2xx does not wait for an election
 
 # --- the log -----------------------------------------------------------------------------------------------------

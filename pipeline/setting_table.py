@@ -175,6 +175,13 @@ SETTINGS: tuple[Setting, ...] = (
         "of one site to one ingest; past it 429 and Retry-After; 0 for no limit",
         _EDGE,
     ),
+    Setting(
+        "ADDRESS_HITS_PER_SECOND_MAX",
+        value.whole(0, 1_000_000),
+        "0",
+        "of one address (IPv6: a /64) to one ingest; past it 429 and Retry-After; 0 for no limit",
+        _EDGE,
+    ),
     Setting("TRUSTED_PROXIES", value.networks, "", "proxies whose X-Forwarded-For is believed", _SERVERS),
     Setting(
         "CONNECTIONS_MAX",

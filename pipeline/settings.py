@@ -54,6 +54,7 @@ class IngestSettings(Struct, frozen=True):
     body_deadline_ms: int
     drain_ms: int
     site_hits_per_second_max: int = 0  # 0: no limit
+    address_hits_per_second_max: int = 0  # the same
 
 
 class WarehouseSettings(Struct, frozen=True):
@@ -167,6 +168,7 @@ def _assemble(
             body_deadline_ms=v["BODY_DEADLINE_MS"],
             drain_ms=v["DRAIN_MS"],
             site_hits_per_second_max=v["SITE_HITS_PER_SECOND_MAX"],
+            address_hits_per_second_max=v["ADDRESS_HITS_PER_SECOND_MAX"],
         ),
         warehouse=WarehouseSettings(
             url=v["WAREHOUSE"],

@@ -5,7 +5,8 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from traceback import walk_tb
+from typing import Any, ClassVar
 
 import orjson
 from msgspec import structs
@@ -18,7 +19,7 @@ from pipeline.ingest.counts import Counts
 from pipeline.ingest.exchange import REQUEST_ID_HEADER
 from pipeline.ingest.metrics import ingest_text
 from pipeline.ingest.publisher import Publisher
-from pipeline.ingest.rates import Rates
+from pipeline.ingest.rates import AddressRates, Rates
 from pipeline.ingest.renames import Renames
 from pipeline.ingest.script.serving import script_reply
 from pipeline.ingest.user_agent import UserAgents
@@ -47,6 +48,7 @@ Scope = MutableMapping[str, Any]
 
 _log = logging.getLogger(__name__)
 LARGE = BodyFault(413, "read beside the event loop")
+_LOOK_AGAIN_S = 0.05  # while the spool is drained
 _RETRY = (b"retry-after", b"%d" % RETRY_AFTER_S)
 
 
@@ -58,11 +60,10 @@ def _refusal(status: int, reason: str, *headers: tuple[bytes, bytes]) -> Reply:
     return Reply(status, orjson.dumps({"error": reason}), (*JSON_TYPE, *headers))
 
 
-_LOOK_AGAIN_S = 0.05  # while the spool is drained
-
-
 class IngestApp:
     """An ASGI callable between `start` and `stop`; `counts` and `unready` are for whoever reports on it."""
+
+    _publishing: ClassVar[type[Publisher]] = Publisher
 
     def __init__(
         self,
@@ -76,6 +77,7 @@ class IngestApp:
         self._suppression = Suppression()
         self._renames = Renames()
         self._rates = Rates(settings.site_hits_per_second_max)
+        self._addresses = AddressRates(settings.address_hits_per_second_max)
         self._sites, self._settings, self._now_ms = sites, settings, now_ms
         self._proxies = Proxies(settings.trusted_proxies)
         self._agents = UserAgents()
@@ -86,9 +88,6 @@ class IngestApp:
         self._one_large = asyncio.Semaphore(1)
         self._serving = False
         self.beside: list[Callable[[], bytes]] = []  # metrics of what runs in the same process
-
-    def _publishing(self, *given: Any) -> Publisher:
-        return Publisher(*given)
 
     async def _write(self, records: Any) -> bool:
         return await self._publisher.write(records)
@@ -144,6 +143,7 @@ class IngestApp:
             "waiting_bytes": self._publisher.waiting_bytes,
             "agents_skipped": self._agents.skipped,
             "agents_failed": self._agents.failed,
+            "addresses_forgotten": self._addresses.forgotten,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -187,6 +187,9 @@ class IngestApp:
     ) -> Reply | None:
         """Numbered: 1 the body, 2 what it means, 3 durable, 4 the reply. A crash before 4 is an unanswered request:
         the client sends it again, and the same content is the same hit."""
+        if self._addresses.on and (wait_s := self._addresses.wait_s(self._client(scope))):
+            self.counts.events["address_limited"] += 1
+            return _refusal(429, "more hits a second than an address may send", (b"retry-after", b"%d" % wait_s))
         if len(scope["query_string"]) > EVENT_BYTES_MAX:
             return _refusal(414, f"query longer than {EVENT_BYTES_MAX} bytes")
         body = await read_body(receive, headers, protocol.body_bytes_max, self._room)
@@ -201,6 +204,8 @@ class IngestApp:
             return self._body_fault(protocol, outcome)
         if outcome is None:
             return _refusal(500, "a fault of ours, counted and logged")
+        if self._addresses.on:
+            self._addresses.take(request.ip, len(outcome.hits) - 1)
         self.counts.add(protocol.name, outcome.counts)
         self.counts.read += len(outcome.hits)
         self.counts.in_flight += len(outcome.hits)
@@ -243,16 +248,19 @@ class IngestApp:
             return None
         return _refusal(fault.status, fault.reason, *((_RETRY,) if fault.status == 503 else ()))
 
+    def _client(self, scope: Scope) -> str:
+        client = scope.get("client")
+        return self._proxies.client(client[0], scope["headers"]) if client else ""
+
     def _request(self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes) -> Request:
         now_ms = self._now_ms()
-        client = scope.get("client")
         return Request(
             method=scope["method"],
             path=scope["path"],
             query=scope["query_string"],
             headers=headers,
             body=body,
-            ip=self._proxies.client(client[0], scope["headers"]) if client else "",
+            ip=self._client(scope),
             now_ms=now_ms,
             received_at=iso(now_ms),
             new_id=lambda: uuid7(now_ms, os.urandom(10)),
@@ -279,10 +287,8 @@ class IngestApp:
 
 def _place(error: Exception) -> str:
     """File and line of where it was raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    return f"{frame.f_code.co_filename}:{line}"
 
 
 async def _respond(send: Send, request: str, reply: Reply, extra: tuple[tuple[bytes, bytes], ...]) -> None:

@@ -69,14 +69,13 @@ class TracedPublisher(Publisher):
 class TracedIngest(IngestApp):
     """An IngestApp whose requests to trackers' paths are spans. Health, metrics, scripts and preflights are not."""
 
-    def __init__(self, traces: "Traces", *given: Any) -> None:
-        self._traces = traces
-        super().__init__(*given)
+    _publishing = TracedPublisher
 
-    def _publishing(self, *given: Any) -> Publisher:
-        publisher = TracedPublisher(*given)
-        publisher.traces = self._traces
-        return publisher
+    def __init__(self, traces: "Traces", *given: Any) -> None:
+        super().__init__(*given)
+        self._traces = traces
+        assert isinstance(self._publisher, TracedPublisher), "as `_publishing` says"
+        self._publisher.traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, and its span; a part of the sender's trace where a trusted proxy says of which."""

@@ -61,6 +61,9 @@ INGEST: Mapping[str, Meaning] = {
     "spool_damaged": _gauge("seamline_ingest_spool_damaged", "Records of the spool that could not be read back"),
     "agents_skipped": _gauge("seamline_ingest_agents_skipped", "User agents left unknown: too many new ones"),
     "agents_failed": _gauge("seamline_ingest_agents_failed", "User agents left unknown: the library broke"),
+    "addresses_forgotten": _gauge(
+        "seamline_ingest_addresses_forgotten", "Senders past their rate, or near it, who began anew: too many addresses"
+    ),
 }
 STITCH: Mapping[str, Meaning] = {
     "records": Meaning("seamline_stitch_records", "Records of hits that were folded; a replay counts again"),
