@@ -32,10 +32,10 @@ WRITE: Mapping[str, str] = {
 }
 
 _LITERAL = re.compile(r"('(?:[^'\\]|\\.|'')*'|`[^`]*`|\"[^\"]*\"|--[^\n]*|/\*.*?\*/)", re.DOTALL)
-_ENGINE = re.compile(r"(\bENGINE\s*=\s*)(\w*MergeTree)\b")
+_ENGINE = re.compile(r"(\bENGINE\s*=\s*)(?!Replicated)(\w*MergeTree)\b")
 _MADE = re.compile(r"CREATE(?: OR REPLACE)?(?: MATERIALIZED)? (TABLE|VIEW|DICTIONARY)(?: IF NOT EXISTS)? (\w+)")
 _WORD = re.compile(r"\w+")
-_READS = re.compile(r"\s*(SELECT|WITH|INSERT\s+INTO|SYSTEM\s+RELOAD\s+DICTIONARY)\b")
+_READS = re.compile(r"[\s(]*(SELECT|WITH|INSERT\s+INTO|SYSTEM\s+RELOAD\s+DICTIONARY)\b")
 
 Sources = Mapping[str, Set[str]]
 

@@ -22,12 +22,16 @@ class KafkaMissing(Exception):
 
 def fetched_jars() -> Path:
     """The folder of the broker's jars, fetched with Maven the first time. Raises KafkaMissing."""
+    return jars_of(POM, CACHE / "jars")
+
+
+def jars_of(pom: Path, jars: Path) -> Path:
+    """`jars`, with what the pom names, fetched with Maven if it is not there. Raises KafkaMissing."""
     if shutil.which("java") is None:
         raise KafkaMissing(f"no java: {HOW_TO_GET_KAFKA}")
-    jars = CACHE / "jars"
     with cache_lock():
         if not jars.exists():
-            _fetch(jars)
+            _fetch(pom, jars)
     return jars
 
 
@@ -40,13 +44,13 @@ def cache_lock() -> Iterator[None]:
         yield
 
 
-def _fetch(jars: Path) -> None:
+def _fetch(pom: Path, jars: Path) -> None:
     """Into a folder beside, renamed when complete: a fetch that was cut short leaves nothing that looks whole."""
     if shutil.which("mvn") is None:
         raise KafkaMissing(f"no mvn: {HOW_TO_GET_KAFKA}")
     partial = jars.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
+    command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_S_MAX, check=False)
     except subprocess.TimeoutExpired as late:
