@@ -87,6 +87,9 @@ SEGMENT_CHARS_MAX = 2_000  # a screenful: more is made by a program, which can a
 SEGMENT_CONDITIONS_MAX = 20  # each is worked out for every person of the period
 SEGMENT_DEPTH_MAX = 10  # of parentheses and `not`; the parser recurses
 SEGMENT_VALUES_MAX = 100  # in one `in (...)`
+# Fifty years: ClickHouse counts until when a row is kept in a DateTime, which ends in 2106; past that it begins again
+# at 1970, where everything is too old, and is removed.
+KEPT_DAYS_MAX = 18_250
 SEGMENT_DAYS_MAX = 3_660  # of `within` and `7d`: ten years, more than anybody keeps
 FUNNEL_STEPS_MAX = 10  # each is looked for again at every action
 

@@ -117,17 +117,24 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "RETENTION_DAYS",
-        value.whole(0, 36_500),
+        value.whole(0, limits.KEPT_DAYS_MAX),
         "0",
         "how long actions, facts and links are kept; 0 for ever",
         ("up", "migrate"),
     ),
     Setting(
         "DEAD_LETTERS_DAYS",
-        value.whole(0, 36_500),
+        value.whole(0, limits.KEPT_DAYS_MAX),
         "90",
         "how long dead letters are kept; 0 for ever",
         ("up", "migrate"),
+    ),
+    Setting(
+        "COLD_DAYS",
+        value.whole(0, limits.KEPT_DAYS_MAX),
+        "0",
+        "after how long actions go to the volume `cold` of ClickHouse's storage policy `tiered`; 0 for never",
+        ("migrate",),
     ),
     Setting("SITES", value.path, "", "the sites file (YAML); without one, a demo site", (*_EDGE, COMMANDS)),
     Setting(

@@ -64,6 +64,7 @@ class WarehouseSettings(Struct, frozen=True):
     password: str
     retention_days: Mapping[str, int] = {}  # by table; 0 keeps for ever
     cluster: str = ""  # whose replicas keep it; "" for one node
+    cold_days: int = 0  # after which actions go to slower disks; 0 for never
 
     def __repr__(self) -> str:
         return f"WarehouseSettings(url={self.url!r}, password={'***' if self.password else ''!r})"
@@ -178,6 +179,7 @@ def _assemble(
                 "dead_letters": v["DEAD_LETTERS_DAYS"],
             },
             cluster=v["CLICKHOUSE_CLUSTER"] or "",
+            cold_days=v["COLD_DAYS"],
         ),
         stitch=StitchSettings(v["LOOKBACK_DAYS"] * limits.DAY_MS, v["USERS_PER_DEVICE_MAX"], v["INSTANCE"] or ""),
         report=ReportSettings(

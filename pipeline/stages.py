@@ -51,7 +51,8 @@ def run_migrate(settings: Settings) -> int:
         warehouse = await asyncio.to_thread(_warehouse, settings)
         applied = await asyncio.to_thread(migrate, warehouse)
         await asyncio.to_thread(renew_dictionaries, warehouse)
-        await asyncio.to_thread(set_retention, warehouse, settings.warehouse.retention_days)
+        kept = settings.warehouse
+        await asyncio.to_thread(set_retention, warehouse, kept.retention_days, kept.cold_days)
         created = await _create_topics(settings, warehouse)
         print(f"migrations applied: {len(applied)}; topics created: {', '.join(created) or 'none'}")
         return 0

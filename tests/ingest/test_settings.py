@@ -140,6 +140,8 @@ def test_what_is_set_is_used_and_the_command_line_wins() -> None:
         ("SEAMLINE_TRUSTED_PROXIES", "10.0.0.1/99", "expected addresses or networks like"),
         ("SEAMLINE_LINGER_MS_MIN", "20", "expected at most SEAMLINE_LINGER_MS_MAX, got '20'"),
         ("SEAMLINE_LOOKBACK_DAYS", "0", "expected a whole number from 1 to 366, got '0'"),
+        ("SEAMLINE_RETENTION_DAYS", "36500", "expected a whole number from 0 to 18250, got '36500'"),
+        ("SEAMLINE_CLICKHOUSE_CLUSTER", "a`b", "expected up to 64 of the letters, digits, `_`, `.` and `-`"),
         ("SEAMLINE_SITES", "/no/such/file", "expected a sites file, got '/no/such/file': No such file or directory"),
         ("SEAMLINE_WAREHOUSE_PASSWORD_FILE", "/no/such", "expected a readable file (No such file or dir"),
         ("SEAMLINE_PROT", "1", "expected a setting, got an unknown name; did you mean SEAMLINE_PORT?"),
@@ -151,6 +153,15 @@ def test_an_odd_value_refuses_to_start(name: str, value: str, says: str) -> None
         load_settings({name: value})
 
     assert f"{name}: {says}" in str(error.value)
+
+
+def test_a_cluster_is_of_a_server() -> None:
+    """The engine in this process has no replicas: what was set would not be used."""
+    with pytest.raises(SettingsError, match="SEAMLINE_WAREHOUSE: expected a server of SEAMLINE_CLICKHOUSE_CLUSTER"):
+        load_settings({"SEAMLINE_CLICKHOUSE_CLUSTER": "main"})
+
+    given = {"SEAMLINE_CLICKHOUSE_CLUSTER": "main", "SEAMLINE_WAREHOUSE": "clickhouse://me@host/shop"}
+    assert load_settings(given).warehouse.cluster == "main"
 
 
 def test_every_odd_value_is_named_at_once() -> None:
