@@ -71,6 +71,15 @@ LOGINS_PER_DAY_MAX = 5_000  # of one device: a busy person's hits that restate t
 ACTIONS_PER_DAY_MAX = 100_000  # of one device: more than one a second, day and night; the sink slows down there too
 SUSPECTS_EACH_S = 600  # how often the sink counts them: slower than any alarm, cheap beside its work
 
+# --- days that are added up --------------------------------------------------------------------------------------
+DAYS_EACH_S = 60  # how often the sink adds up what has changed: some thousand devices of a busy site, a second of work
+DAYS_REST = 20  # times what the last round took: at most a twentieth of one core goes into it
+DAYS_AT_ONCE = 500_000  # of devices, in one statement: 300 MB
+ROWS_AT_ONCE = 2_000_000  # of a month that was never added up: 500 MB
+DAYS_KEPT_S = 30  # what was added up is told as changed for so long: three times what a report may take, which began before
+CHANGED_DAYS_MAX = 1_000_000  # of devices: past that, counting every action costs less than telling them apart
+CHANGED_PARTS_MAX = 1_000  # their names travel in one address
+
 # --- reporting ---------------------------------------------------------------------------------------------------
 QUERY_SECONDS_MAX = 10
 QUERY_ROWS_MAX = 10_000  # past it an error, never a cut

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.identity.ids import user_person
+from pipeline.report import added_up
 from pipeline.report.parameters import Problem
 from pipeline.report.reports import question
 from pipeline.report.segments.condition import EVERYBODY, Condition
+from pipeline.warehouse.texts import sql_text
 
 Row = dict[str, Any]
 KNOWN_MAX = 500  # persons whose names are asked for at once: their IDs travel in one address
@@ -27,7 +29,10 @@ def rows(
     steps: Sequence[Condition] = (),
 ) -> list[Row] | Problem:
     """The rows of a report."""
-    asked = question(name, values, segment, steps)
+    changed = None
+    if added_up.countable(name, segment):
+        changed = added_up.changed(ask(sql_text("device_days/changed"), {})[1][0])
+    asked = question(name, values, segment, steps, changed)
     if isinstance(asked, Problem):
         return asked
     columns, found = ask(asked.sql, asked.parameters)

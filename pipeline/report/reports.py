@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from pipeline.limits import FUNNEL_STEPS_MAX
+from pipeline.report import added_up
 from pipeline.report.catalogue import REPORTS, Report
 from pipeline.report.parameters import SORTS, Parameter, Problem, checked
 from pipeline.report.segments.condition import EVERYBODY, Condition
@@ -37,11 +38,16 @@ class Question(Struct, frozen=True):
 
 
 def question(
-    name: str, values: Mapping[str, Any], segment: Condition = EVERYBODY, steps: Sequence[Condition] = ()
+    name: str,
+    values: Mapping[str, Any],
+    segment: Condition = EVERYBODY,
+    steps: Sequence[Condition] = (),
+    changed: Sequence[str] | None = None,
 ) -> Question | Problem:
     """The question to put to the warehouse, or the first thing that is wrong with it.
 
-    `segment` is `compiled(...)` of a segment, `steps` (of a funnel) are `compiled_step(...)` each.
+    `segment` is `compiled(...)` of a segment, `steps` (of a funnel) are `compiled_step(...)` each. `changed`: the parts
+    that say which days of devices have changed since they were added up; None counts every action by itself.
     """
     if name not in REPORTS:
         return Problem("report", f"one of {', '.join(REPORTS)}")
@@ -58,6 +64,8 @@ def question(
         asked[parameter.name] = value
     if asked["since"] >= asked["until"]:
         return Problem("until", f"a time after {asked['since']}")
+    if changed is not None and (counting := added_up.sql_of(name, segment, asked)):
+        return Question(counting, {**asked, "changed": list(changed)}, report.columns)
     return _put_together(report, asked, segment, steps)
 
 
@@ -67,6 +75,7 @@ def _put_together(report: Report, asked: dict[str, Any], segment: Condition, ste
     looked_for = bool(asked.get("search"))
     sql = sql.replace("$found", sql_text("reports/found").rstrip() if looked_for else "")
     sql = sql.replace("$searched", sql_text("reports/searched").rstrip() if looked_for else "true")
+    sql = sql.replace("$sums", sql_text("reports/sums").rstrip())
     sql = sql.replace("$counted", sql_text("reports/counted").rstrip()).replace("$segment", segment.sql)
     sql = sql.replace("$theirs", sql_text("reports/theirs").rstrip())
     sql = sql.replace("$steps", f"[{', '.join(step.sql for step in steps)}]")

@@ -32,6 +32,8 @@ class Figures(Struct):
     flush_rows: Histogram = field(default_factory=sizes)
     latency_seconds: Histogram = field(default_factory=seconds)
     suspects: dict[str, int] = field(default_factory=dict)  # guard to how many, as of the last count
+    days_due: int = 0  # of devices, still to be added up at the last look
+    days_failed: int = 0  # rounds that came to nothing
 
     @property
     def unaccounted(self) -> int:

@@ -6,7 +6,7 @@ comes out depends on the whole set of them, so nothing is lost and nothing is do
 1. statements are staged, and with that kept in `alias_statements` (again: the same keys);
 2. everything said about everybody they connect is read, and worked out (again: the same, or newer);
 3. all of these users are written to `person_merges` (again: the same rows, by the same version);
-4. the dictionary is loaded anew: from here on every report says so (again: nothing changes).
+4. the dictionaries are loaded anew: from here on every report says so (again: nothing changes).
 
 Only then are positions committed. Who writes late, having lost the partition, knew fewer statements: a lower version.
 """
@@ -19,7 +19,7 @@ import msgspec
 from pipeline.identity.merges import by_workspace, merges
 from pipeline.limits import CONNECTED_USERS_MAX
 from pipeline.model import Alias, Merge
-from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.client import DICTIONARIES, Warehouse
 
 _REST = 2  # at most a third of the time is spent loading the dictionary
 _ROWS = 50_000
@@ -53,7 +53,8 @@ class Merges:
     def load(self) -> None:
         """Step 4."""
         began = self._clock()
-        self._warehouse.command("SYSTEM RELOAD DICTIONARY canonical_persons")
+        for dictionary in DICTIONARIES:
+            self._warehouse.command(f"SYSTEM RELOAD DICTIONARY {dictionary}")
         ended = self._clock()
         self._stale, self._next_load = False, ended + (ended - began) * _REST
 

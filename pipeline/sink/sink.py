@@ -26,6 +26,7 @@ from pipeline.privacy.suppression import Suppression
 from pipeline.sink.accounts import Accounts
 from pipeline.sink.batch import Batch, Line, sort
 from pipeline.sink.deferral import DEVICE_ROWS_MAX, Deferral, Device
+from pipeline.sink.device_days import DeviceDays
 from pipeline.sink.figures import Figures
 from pipeline.sink.lane import INTERVAL_MS, Lane
 from pipeline.sink.merges import Merges
@@ -69,6 +70,7 @@ class Sink:
         self._dead = Lane(log, DEAD_LETTERS, DEAD_GROUP, interval_ms)
         self._merges = Merges(warehouse)
         self._suspects = Suspects(warehouse, self.figures.suspects)
+        self._device_days = DeviceDays(warehouse, self.figures)
         self._deferral = deferral or Deferral()
         self._on_flush = on_flush
         self._forgotten = forgotten
@@ -122,6 +124,7 @@ class Sink:
             async with asyncio.TaskGroup() as lanes:
                 lanes.create_task(sources())
                 lanes.create_task(self._suspects.watch(stop))
+                lanes.create_task(self._device_days.watch(stop))
                 lanes.create_task(self._keep(self._dead, self._flush_dead, drained))  # what they refuse too
         finally:
             self._state = "stopped"

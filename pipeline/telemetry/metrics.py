@@ -125,6 +125,10 @@ SINK: Mapping[str, Meaning] = {
     "lag_seconds": _gauge(
         "seamline_sink_lag_seconds", "Age of the oldest of them, or more if it was not read", "topic"
     ),
+    "days_due": _gauge("seamline_sink_device_days_due", "Days of devices that wait to be added up, at the last look"),
+    "days_failed": Meaning(
+        "seamline_sink_device_days_failed", "Rounds of adding up that came to nothing; reports count rows then"
+    ),
     "suspects": _gauge("seamline_suspects", "IDs that look wrong, by guard: `seamline doctor`", "guard"),
 }
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.client import DICTIONARIES, Warehouse
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from pipeline.warehouse.texts import sql_text
 
@@ -30,7 +30,12 @@ _DEVICE = "(workspace, device) IN (SELECT workspace, device FROM erasing_devices
 # Older versions of a row may have been somebody else's: all go by key. Where only an older one was hers, that goes.
 _ROW = "(workspace, device, day, event_id) IN (SELECT workspace, device, day, event_id FROM erasing_rows)"
 _EVENT = "(workspace, device, event_id) IN (SELECT workspace, device, event_id FROM erasing_rows)"
+_DAY = "(workspace, day, device_key) IN (SELECT workspace, day, cityHash64(device) FROM erasing_rows)"
+_DAYS = "(workspace, device_key) IN (SELECT workspace, cityHash64(device) FROM erasing_devices)"
+# What was worked out from rows goes before them: whoever begins again after a crash finds it by the rows.
 CONDITIONS: Mapping[str, str] = {
+    "device_days": f"{_DAYS} OR {_DAY}",
+    "device_days_due": _DEVICE,
     "action_log": f"{_DEVICE} OR {_ROW} OR {_PERSON}",
     "trait_values": f"{_DEVICE} OR {_ROW} OR {_PERSON}",
     "user_names": _USER,
@@ -45,6 +50,12 @@ CONDITIONS: Mapping[str, str] = {
     "aliases_staged": f"{_USER} OR {_USER.replace('(workspace, user_id) IN', '(workspace, previous_id) IN')}",
     "dead_letters": "id IN (SELECT id FROM erasing_letters)",
 }
+_ADDED_UP_AGAIN = f"""
+    INSERT INTO device_days_due
+    SELECT DISTINCT workspace, device, day
+    FROM erasing_rows
+    WHERE NOT ({_DEVICE})
+"""  # noqa: S608
 _LEFT_BEHIND = """
     KILL MUTATION
     WHERE database = currentDatabase() AND NOT is_done AND positionCaseInsensitive(command, 'erasing_') > 0
@@ -127,6 +138,7 @@ class WarehouseErasure:
     def erase(self) -> dict[str, int]:
         """Remove it from every table; how many row versions went, by table."""
         gone = {}
+        self._warehouse.command(_ADDED_UP_AGAIN)
         for table, condition in CONDITIONS.items():
             gone[table] = int(self._ask(f"SELECT count() FROM {table} WHERE {condition}")[0][0])  # noqa: S608
             if gone[table]:
@@ -190,7 +202,8 @@ class WarehouseErasure:
         if cluster:
             where = f"ON CLUSTER `{cluster}` `{self._warehouse.database}`."
             self._warehouse.command(f"SYSTEM SYNC REPLICA {where}person_merges")
-        self._warehouse.command(f"SYSTEM RELOAD DICTIONARY {where}canonical_persons")
+        for dictionary in DICTIONARIES:
+            self._warehouse.command(f"SYSTEM RELOAD DICTIONARY {where}{dictionary}")
 
     def _ask(self, sql: str, params: Mapping[str, Any] | None = None) -> list[list[Any]]:
         return self._warehouse.query(sql, params, readonly=False, rows_max=10_000_000, seconds_max=600).rows

@@ -15,9 +15,10 @@ _AGE = {
     "dead_letters": "toDateTime(received_at)",
     "user_names": "toDateTime(ts)",
     "trait_values": "toDateTime(ts)",
+    "device_days": "toDateTime(last_ts)",
 }
 POLICY, COLD = "tiered", "cold"  # a storage policy of the server's configuration, and its volume for old actions
-_COPIES = {"action_log": ("user_names", "trait_values")}  # of what it holds: kept as long
+_COPIES = {"action_log": ("user_names", "trait_values", "device_days")}  # of what it holds: kept as long
 
 
 def set_retention(warehouse: Warehouse, days: Mapping[str, int], cold_days: int = 0) -> list[str]:

@@ -2,23 +2,29 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from pipeline.questions import Questions
-from pipeline.warehouse.client import open_warehouse
+from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.migrate import migrate
 from tests.audit.stitched_world import questions_to
 from tests.report.reported_world import Reported, fill
 from tests.support.clickhouse_databases import chdb_path, front, reader, warehouse, warehouse_url
 
-__all__ = ["chdb_path", "front", "reader", "reported", "warehouse", "warehouse_url"]
+__all__ = ["chdb_path", "front", "reader", "reported", "stored", "warehouse", "warehouse_url"]
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
-async def reported(chdb_path: str) -> AsyncIterator[tuple[Questions, Reported]]:
-    """Four workspaces with the same devices, users and hits, and what became of each; and who answers for them."""
+async def stored(chdb_path: str) -> AsyncIterator[tuple[Warehouse, Reported]]:
+    """Four workspaces with the same devices, users and hits, and what became of each."""
     warehouse = open_warehouse(f"chdb://{chdb_path}?database=reported")
     migrate(warehouse)
-    known = await fill(warehouse)
-    yield questions_to(warehouse), known
+    yield warehouse, await fill(warehouse)
     warehouse.close()
+
+
+@pytest.fixture(scope="package")
+def reported(stored: tuple[Warehouse, Reported]) -> tuple[Questions, Reported]:
+    """The same, and who answers for it."""
+    return questions_to(stored[0]), stored[1]

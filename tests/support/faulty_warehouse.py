@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.client import Result, Warehouse
 from pipeline.warehouse.handles import Handles
 
 
@@ -35,6 +35,12 @@ class FaultyWarehouse(Warehouse):
 
     def frozen_aliases(self, batch: str, users_max: int) -> list[tuple[str, str, str]]:
         return self._real.frozen_aliases(batch, users_max)
+
+    def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        return self._real.rows(sql, params)
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None, **limits: Any) -> Result:
+        return self._real.query(sql, params, **limits)
 
     def command(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         self._pass(sql, self._real.command, sql, params)

@@ -1,13 +1,13 @@
 -- What was done each day, by how many, and how each action got its person?
 SELECT
-    toDate(ts, {zone:String})            AS date,
-    count()                              AS actions,
-    countIf(attribution = 'identified')  AS identified,
-    countIf(attribution = 'carried')     AS carried,
-    countIf(attribution = 'backfilled')  AS backfilled,
-    countIf(attribution = 'anonymous')   AS anonymous,
-    uniqExact(device_key)                   AS devices,
-    uniqExact(person_key)                 AS persons
-FROM $counted
+    toDate(at, {zone:String})                               AS date,
+    identified + carried + backfilled + anonymous           AS actions,
+    sum(sums.identified)                                    AS identified,
+    sum(sums.carried)                                       AS carried,
+    sum(sums.backfilled)                                    AS backfilled,
+    sum(sums.anonymous)                                     AS anonymous,
+    uniqExact(device_key)                                   AS devices,
+    uniqExact(person_key)                                   AS persons
+FROM $sums
 GROUP BY date
 ORDER BY date
