@@ -76,7 +76,7 @@ DAYS_EACH_S = 60  # how often the sink adds up what has changed: some thousand d
 DAYS_REST = 20  # times what the last round took: at most a twentieth of one core goes into it
 DAYS_AT_ONCE = 500_000  # of devices, in one statement: 300 MB
 ROWS_AT_ONCE = 2_000_000  # of a month that was never added up: 500 MB
-DAYS_KEPT_S = 30  # what was added up is told as changed for so long: three times what a report may take, which began before
+DAYS_KEPT_S = 30  # what was added up is told as changed for so long: three times what a report may take
 CHANGED_DAYS_MAX = 1_000_000  # of devices: past that, counting every action costs less than telling them apart
 CHANGED_PARTS_MAX = 1_000  # their names travel in one address
 
