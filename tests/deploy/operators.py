@@ -75,6 +75,11 @@ _ACL = _fields(
         _one_of("Read", "Write", "Create", "Delete", "Alter", "Describe", "AlterConfigs", "DescribeConfigs", "All")
     ),
 )
+_KEPT = _fields(
+    storageManagement=_fields(reclaimPolicy=_one_of("Retain", "Delete")),
+    templates=_fields(podTemplate=_TEXT, dataVolumeClaimTemplate=_TEXT),
+)
+_SPREAD = _fields("type", type=_one_of("ClickHouseAntiAffinity"), scope=_one_of("ClickHouseInstallation"))
 _SPECS: dict[str, dict[str, Any]] = {
     "kafka.strimzi.io/v1/KafkaNodePool": _fields(
         "replicas roles storage",
@@ -107,17 +112,33 @@ _SPECS: dict[str, dict[str, Any]] = {
     ),
     "clickhouse.altinity.com/v1/ClickHouseInstallation": _fields(
         "configuration",
-        defaults=_fields(
-            storageManagement=_fields(reclaimPolicy=_one_of("Retain", "Delete")),
-            templates=_fields(podTemplate=_TEXT, dataVolumeClaimTemplate=_TEXT),
-        ),
+        defaults=_KEPT,
         configuration=_fields(
             "clusters",
             users=_FREE,
             settings=_FREE,
+            zookeeper=_fields("nodes", nodes=_list(_fields("host", host=_TEXT, port=_WHOLE))),
             clusters=_list(
-                _fields("name", name=_TEXT, layout=_fields(shardsCount=_WHOLE, replicasCount=_WHOLE)),
+                _fields(
+                    "name",
+                    name=_TEXT,
+                    layout=_fields(shardsCount=_WHOLE, replicasCount=_WHOLE),
+                    secret=_fields("auto", auto=_one_of("true")),
+                ),
             ),
+        ),
+        templates=_fields(
+            podTemplates=_list(_fields("name", name=_TEXT, spec=_FREE, podDistribution=_list(_SPREAD))),
+            volumeClaimTemplates=_list(_fields("name", name=_TEXT, spec=_FREE)),
+        ),
+    ),
+    "clickhouse-keeper.altinity.com/v1/ClickHouseKeeperInstallation": _fields(
+        "configuration",
+        defaults=_KEPT,
+        configuration=_fields(
+            "clusters",
+            settings=_FREE,
+            clusters=_list(_fields("name", name=_TEXT, layout=_fields(replicasCount=_WHOLE))),
         ),
         templates=_fields(
             podTemplates=_list(_fields("name", name=_TEXT, spec=_FREE)),
