@@ -13,6 +13,7 @@ from pipeline.warehouse.replication import database_of, replicated, sources, tab
 
 STATEMENTS = [one for migration in migrations() for one in migration.statements()]
 KNOWN = sources(STATEMENTS)
+MANUAL = Path(__file__).parents[2] / "deploy" / "README.md"
 SQL = Path(__file__).parents[2] / "pipeline" / "warehouse" / "sql"
 WHOLE = re.compile(r"(--[^\n]*|\s|\()*(SELECT|WITH|INSERT)\b")  # not a part of another text
 OURS = [
@@ -41,12 +42,14 @@ def test_the_engine_can_read_all_of_it(reader: Warehouse) -> None:
         "SYSTEM SYNC REPLICA ON CLUSTER `main` `shop`.t",
         "SYSTEM RELOAD DICTIONARY ON CLUSTER `main` `shop`.d",
         "SYSTEM SYNC DATABASE REPLICA `shop`",
+        *re.findall(r"`(SYSTEM DROP [^`]+)`", MANUAL.read_text()),
     ]
     filled = [text.replace("$credentials", "").replace("$database", "shop") for text in asked]
     sql = "SELECT arrayMap(one -> formatQuery(one), {asked:Array(String)})"
     [[printed]] = reader.query(sql, {"asked": filled}, readonly=False).rows
 
     tables = [text for text in printed if text.startswith("CREATE TABLE")]
+    assert len(printed) == len(asked) > len(STATEMENTS) + 6
     assert len(tables) == sum(text.startswith("CREATE TABLE") for text in STATEMENTS)
     assert [text for text in tables if not re.search(r"\nENGINE = Replicated\w*MergeTree(\(\w+\))?\n", text)] == []
 
