@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from pipeline.identity.ids import user_person
 from pipeline.report import added_up
 from pipeline.report.parameters import Problem
-from pipeline.report.reports import question
+from pipeline.report.reports import Question, question
 from pipeline.report.segments.condition import EVERYBODY, Condition
 from pipeline.warehouse.texts import sql_text
 
@@ -32,7 +32,15 @@ def rows(
     changed = None
     if added_up.countable(name, segment):
         changed = added_up.changed(ask(sql_text("device_days/changed"), {})[1][0])
-    asked = question(name, values, segment, steps, changed)
+    found = _asked(ask, question(name, values, segment, steps, changed=changed))
+    if (
+        found == [] and values.get("search") and name == "persons"
+    ):  # nobody by name: it may be an event, which costs more
+        found = _asked(ask, question(name, values, segment, by_event=True))
+    return found
+
+
+def _asked(ask: Ask, asked: Question | Problem) -> list[Row] | Problem:
     if isinstance(asked, Problem):
         return asked
     columns, found = ask(asked.sql, asked.parameters)

@@ -42,12 +42,15 @@ def question(
     values: Mapping[str, Any],
     segment: Condition = EVERYBODY,
     steps: Sequence[Condition] = (),
+    *,
     changed: Sequence[str] | None = None,
+    by_event: bool = False,
 ) -> Question | Problem:
     """The question to put to the warehouse, or the first thing that is wrong with it.
 
     `segment` is `compiled(...)` of a segment, `steps` (of a funnel) are `compiled_step(...)` each. `changed`: the parts
     that say which days of devices have changed since they were added up; None counts every action by itself.
+    `by_event`: what persons are searched for is a whole event ID.
     """
     if name not in REPORTS:
         return Problem("report", f"one of {', '.join(REPORTS)}")
@@ -66,14 +69,17 @@ def question(
         return Problem("until", f"a time after {asked['since']}")
     if changed is not None and (counting := added_up.sql_of(name, segment, asked)):
         return Question(counting, {**asked, "changed": list(changed)}, report.columns)
-    return _put_together(report, asked, segment, steps)
+    return _put_together(report, asked, segment, steps, by_event)
 
 
-def _put_together(report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition]) -> Question:
+def _put_together(
+    report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition], by_event: bool
+) -> Question:
     """All SQL comes from files and the compiler's constants; whatever was said stands in the parameters."""
     sql = sql_text(f"reports/{report.name}").replace("$rank", _RANKS[asked.get("sort", SORTS[0])])
     looked_for = bool(asked.get("search"))
-    sql = sql.replace("$found", sql_text("reports/found").rstrip() if looked_for else "")
+    whom = "reports/found_by_event" if by_event else "reports/found"
+    sql = sql.replace("$found", sql_text(whom).rstrip() if looked_for else "")
     sql = sql.replace("$searched", sql_text("reports/searched").rstrip() if looked_for else "true")
     sql = sql.replace("$sums", sql_text("reports/sums").rstrip())
     sql = sql.replace("$counted", sql_text("reports/counted").rstrip()).replace("$segment", segment.sql)

@@ -246,9 +246,10 @@ def test_a_person_is_found_by_what_people_know_of_them(reported: Known) -> None:
         ('OLD\\ "', by_trait & here),
         ("nobody is called like this", set()),
     ):
-        found = answered(ask, "persons", {"workspace": PLAIN, "search": search})
-        assert {one[0] for one in found} == expected, search
-        figures = [one[:-1] for one in found]
+        found = rows(ask, "persons", {**COMMON, "workspace": PLAIN, "search": search})
+        assert isinstance(found, list)
+        assert {one["person_id"] for one in found} == expected, search
+        figures = [list(one.values())[:-1] for one in found]
         assert same(oracle.persons([one for one in done if one.person in expected]), figures)
 
 

@@ -1,4 +1,5 @@
--- Who was there? A page of persons by `sort`; `search` is part of a user ID or a trait, or a whole device or event ID.
+-- Who was there? A page of persons by `sort`; `search` is part of a user ID or a trait, or a whole device; where nobody
+-- is found by that, a whole event ID.
 -- First who is found, if anybody is looked for; then who is on the page, by what it is sorted by; then all the rest, of
 -- them alone.
 WITH
