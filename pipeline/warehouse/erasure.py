@@ -201,7 +201,7 @@ class WarehouseErasure:
         cluster, where = self._warehouse.cluster, ""
         if cluster:
             where = f"ON CLUSTER `{cluster}` `{self._warehouse.database}`."
-            self._warehouse.command(f"SYSTEM SYNC REPLICA {where}person_merges")
+            self._warehouse.command(f"SYSTEM SYNC REPLICA {where}person_merges LIGHTWEIGHT")
         for dictionary in DICTIONARIES:
             self._warehouse.command(f"SYSTEM RELOAD DICTIONARY {where}{dictionary}")
 

@@ -9,7 +9,7 @@ from clickhouse_connect.driver.exceptions import Error
 from pipeline.warehouse.errors import ReplicaChanged, WarehouseUnavailable
 from pipeline.warehouse.handles import Handles, Settings
 from pipeline.warehouse.migration_files import migrations
-from pipeline.warehouse.replication import SYNC_SECONDS, Sources, sources, tables_read
+from pipeline.warehouse.replication import SYNC_SECONDS, Sources, first, sources
 
 _TIMEOUT_EXCEEDED = 159
 _SYNC = {"receive_timeout": str(SYNC_SECONDS)}
@@ -27,18 +27,18 @@ class Replicas:
         self._handles = handles
 
     def caught_up(self, sql: str, settings: Settings, run: Run[T]) -> T:
-        """`run` what `sql` says where the tables that it reads have all that was ever acknowledged of them.
+        """`run` what `sql` says where all is that it needs: of the tables that it reads, all that was acknowledged.
 
         Raises what `run` raises, and WarehouseUnavailable when no replica catches up in time, or can be held to.
         """
-        tables = tables_read(sql, self._sources) if self._handles.cluster else []
+        before = first(sql, self._sources, self._handles.database) if self._handles.cluster else []
         moves = 0
         while True:
             try:
                 with self._handles.lend(settings) as client:
-                    for number, table in enumerate(tables):
-                        _catch_up(client, table, _SAME_SERVER if number else None)
-                    return run(client, _SAME_SERVER if tables else None)
+                    for number, statement in enumerate(before):
+                        _catch_up(client, statement, _SAME_SERVER if number else None)
+                    return run(client, _SAME_SERVER if before else None)
             except ReplicaChanged:
                 moves += 1
                 if moves > _MOVES_MAX:
@@ -49,10 +49,10 @@ class Replicas:
         return sources(statement for migration in migrations() for statement in migration.statements())
 
 
-def _catch_up(client: Any, table: str, same: dict[str, str] | None) -> None:
+def _catch_up(client: Any, statement: str, same: dict[str, str] | None) -> None:
     try:
-        client.command(f"SYSTEM SYNC REPLICA {table} LIGHTWEIGHT", settings={**_SYNC, **(same or {})})
+        client.command(statement, settings={**_SYNC, **(same or {})})
     except Error as error:
         if error.code == _TIMEOUT_EXCEEDED:
-            raise WarehouseUnavailable(f"a replica has not caught up with {table} within {SYNC_SECONDS} s") from None
+            raise WarehouseUnavailable(f"a replica is not done within {SYNC_SECONDS} s with {statement}") from None
         raise

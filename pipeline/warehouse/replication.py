@@ -36,6 +36,7 @@ _ENGINE = re.compile(r"(\bENGINE\s*=\s*)(?!Replicated)(\w*MergeTree)\b")
 _MADE = re.compile(r"CREATE(?: OR REPLACE)?(?: MATERIALIZED)? (TABLE|VIEW|DICTIONARY)(?: IF NOT EXISTS)? (\w+)")
 _WORD = re.compile(r"\w+")
 _READS = re.compile(r"[\s(]*(SELECT|WITH|INSERT\s+INTO|SYSTEM\s+RELOAD\s+DICTIONARY)\b")
+_MAKES = re.compile(r"\s*(CREATE|ALTER|DROP)\b")
 
 Sources = Mapping[str, Set[str]]
 
@@ -70,6 +71,16 @@ def sources(statements: Iterable[str]) -> Sources:
         elif made and "MATERIALIZED VIEW" not in made[0]:
             texts[made[2]] = set(_WORD.findall(statement[made.end() :]))
     return {name: _behind({name}, texts) & tables for name in [*tables, *texts]}
+
+
+def first(sql: str, known: Sources, database: str) -> list[str]:
+    """What a replica is told before a statement, so that it has what the statement needs: none for most.
+
+    A statement that makes or changes something needs what was made, one that reads needs the rows.
+    """
+    if _MAKES.match(sql):
+        return [f"SYSTEM SYNC DATABASE REPLICA `{database}`"]
+    return [f"SYSTEM SYNC REPLICA {table} LIGHTWEIGHT" for table in tables_read(sql, known)]
 
 
 def tables_read(sql: str, known: Sources) -> list[str]:

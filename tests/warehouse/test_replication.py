@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.migration_files import migrations
-from pipeline.warehouse.replication import database_of, replicated, sources, tables_read
+from pipeline.warehouse.replication import database_of, first, replicated, sources, tables_read
 
 STATEMENTS = [one for migration in migrations() for one in migration.statements()]
 KNOWN = sources(STATEMENTS)
@@ -39,7 +39,7 @@ def test_the_engine_can_read_all_of_it(reader: Warehouse) -> None:
         *map(replicated, STATEMENTS),
         database_of("shop", "main"),
         "SYSTEM SYNC REPLICA t LIGHTWEIGHT",
-        "SYSTEM SYNC REPLICA ON CLUSTER `main` `shop`.t",
+        "SYSTEM SYNC REPLICA ON CLUSTER `main` `shop`.t LIGHTWEIGHT",
         "SYSTEM RELOAD DICTIONARY ON CLUSTER `main` `shop`.d",
         "SYSTEM SYNC DATABASE REPLICA `shop`",
         *re.findall(r"`(SYSTEM DROP [^`]+)`", MANUAL.read_text()),
@@ -113,6 +113,21 @@ def test_a_statement_of_ours_waits_for_every_table_it_reads(path: Path) -> None:
 def test_what_reads_no_rows_waits_for_nothing(sql: str, tables: list[str]) -> None:
     """Views stand for the tables behind them, a dictionary for what it is loaded from."""
     assert tables_read(sql, KNOWN) == tables
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT 1", []),
+        ("INSERT INTO segments FORMAT JSONEachRow", ["SYSTEM SYNC REPLICA segments LIGHTWEIGHT"]),
+        ("ALTER TABLE action_log DELETE WHERE 1", ["SYSTEM SYNC DATABASE REPLICA `shop`"]),
+        ("CREATE OR REPLACE VIEW a AS SELECT * FROM segments", ["SYSTEM SYNC DATABASE REPLICA `shop`"]),
+        ("KILL MUTATION WHERE 1", []),
+    ],
+)
+def test_a_replica_is_told_first_to_get_what_is_needed(sql: str, told: list[str]) -> None:
+    """Rows where they are read, tables where others are made of them."""
+    assert first(sql, KNOWN, "shop") == told
 
 
 def test_a_view_that_was_replaced_reads_what_it_reads_now() -> None:
