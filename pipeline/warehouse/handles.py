@@ -29,6 +29,7 @@ for _name in ("clickhouse_connect", "urllib3.connectionpool"):
 
 # Younger than the oldest server we speak to.
 OPTIONAL = frozenset({"deduplicate_insert", "deduplicate_insert_select"})
+_ENGINE = "SELECT max(engine) FROM system.databases WHERE name = {n:String}"
 _ONE_NODE = "`{}` is a database of one node: SEAMLINE_CLICKHOUSE_CLUSTER needs one that it has made itself"
 _REPLICATED = "`{}` is a database of a cluster: name that in SEAMLINE_CLICKHOUSE_CLUSTER"
 
@@ -46,6 +47,7 @@ class Handles:
         self._password = password
         self._idle: dict[tuple[tuple[str, str], ...], list[Client]] = {}
         self._anchor: Client | None = None
+        self._sort_known = False  # that the database of a server is one node's, or a cluster's, as it was said
         self._lock = threading.Lock()
         self._closed = False
 
@@ -118,6 +120,14 @@ class Handles:
         for client in [*idle, *([anchor] if anchor else [])]:
             client.close()
 
+    def _made(self, client: Client) -> bool:
+        """Whether the database is there. WarehouseRefused when it is of the other sort: half of what is said to a
+        cluster as to one node would be done by one replica alone."""
+        engine = client.command(_ENGINE, {"n": self.database})
+        if engine and (engine == "Replicated") != bool(self.cluster):
+            raise WarehouseRefused((_ONE_NODE if self.cluster else _REPLICATED).format(self.database), "OTHER_ENGINE")
+        return bool(engine)
+
     def _give_back(self, key: tuple[tuple[str, str], ...], client: Client) -> None:
         with self._lock:
             idle = self._idle.setdefault(key, [])
@@ -145,6 +155,12 @@ class Handles:
             query_retries=0,
             show_clickhouse_errors="scrub",
         )
+        if not self._sort_known and database == self._address.database:
+            try:
+                self._sort_known = self._made(client)
+            except BaseException:
+                client.close()
+                raise
         return _fix(client, settings)
 
     def _open_embedded(self, address: Embedded, database: str, settings: Settings) -> Client:

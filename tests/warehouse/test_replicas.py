@@ -272,6 +272,20 @@ def test_a_database_of_one_node_is_not_taken_for_a_cluster(fleet: Replicas) -> N
         migrate(open_warehouse(fleet.database_url("fleet")))
 
 
+def test_whoever_takes_a_cluster_for_one_node_is_refused_before_anything_is_done(fleet: Replicas) -> None:
+    """A `forget` without the setting would erase on one replica, a sink would store on one."""
+    mistaken = open_warehouse(fleet.database_url("fleet"))
+
+    for call in (
+        lambda: WarehouseErasure(mistaken).find("shop", "alice", user_person("shop", "alice")),
+        lambda: mistaken.insert_rows("action_log", ndjson(action("e", workspace="mistaken"))),
+        lambda: mistaken.query("SELECT 1"),
+    ):
+        with pytest.raises(WarehouseRefused, match="name that in SEAMLINE_CLICKHOUSE_CLUSTER"):
+            call()
+    assert {one["sql"].split()[0] for one in fleet.said()} == {"SELECT"}
+
+
 def test_another_clusters_name_is_refused(fleet: Replicas) -> None:
     """By the server, before anything is made."""
     with pytest.raises(WarehouseRefused, match="CLUSTER_DOESNT_EXIST"):
