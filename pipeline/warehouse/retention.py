@@ -24,8 +24,8 @@ _COPIES = {"action_log": ("user_names", "trait_values", "device_days")}  # of wh
 def set_retention(warehouse: Warehouse, days: Mapping[str, int], cold_days: int = 0) -> list[str]:
     """Have each table keep rows for so many days, 0 for ever; the tables this changed. Asking again changes nothing.
 
-    After `cold_days` actions go to the volume `cold` of the storage policy `tiered`, which the server has to have; with 0
-    no more of them go, and those that went stay.
+    After `cold_days` actions go to the volume `cold` of the storage policy `tiered`, which the server has to have; with
+    0 no more of them go, and those that went stay.
     """
     changed = []
     copies = {copy: days[table] for table, names in _COPIES.items() if table in days for copy in names}

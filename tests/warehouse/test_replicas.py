@@ -11,6 +11,10 @@ import pytest
 from pipeline.identity.ids import user_person
 from pipeline.log.port import ALIASES, STITCHED, Append
 from pipeline.model import ALIAS_SCHEMA, Alias
+from pipeline.orders import keep_segment
+from pipeline.questions import questions
+from pipeline.report.saved import Saved
+from pipeline.settings import load_settings
 from pipeline.sink.sink import GROUP, Sink
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.erasure import CONDITIONS, WarehouseErasure
@@ -249,6 +253,19 @@ def test_while_a_replica_is_away_nobody_is_forgotten(fleet: Replicas) -> None:
         erasure.find("kept", "alice", user_person("kept", "alice"))
 
     assert {one["sql"].split()[0] for one in fleet.said()} == {"SELECT", "SYSTEM"}
+
+
+def test_the_setting_reaches_who_orders_and_who_asks(fleet: Replicas) -> None:
+    """By the environment alone."""
+    settings = load_settings(
+        {"SEAMLINE_WAREHOUSE": fleet.database_url("fleet"), "SEAMLINE_CLICKHOUSE_CLUSTER": CLUSTER}
+    )
+    keep_segment(settings, Saved("named", "loyal", "signed_in", at(0)))
+    with questions(settings) as ask:
+        assert ask("SELECT 1 AS one", {}) == (["one"], [[1]])
+
+    inserts = [one for one in fleet.said() if one["sql"].startswith("INSERT INTO segments")]
+    assert [one["settings"]["insert_quorum"] for one in inserts] == ["auto"]
 
 
 def test_retention_and_dictionaries_are_every_replicas(fleet: Replicas) -> None:
