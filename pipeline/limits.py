@@ -75,6 +75,7 @@ SUSPECTS_EACH_S = 600  # how often the sink counts them: slower than any alarm, 
 DAYS_EACH_S = 60  # how often the sink adds up what has changed: some thousand devices of a busy site, a second of work
 DAYS_REST = 20  # times what the last round took: at most a twentieth of one core goes into it
 DAYS_AT_ONCE = 500_000  # of devices, in one statement: 300 MB
+DAYS_BY_MONTH_MIN = 3_000_000  # due together: past that, going through their months once takes less
 ROWS_AT_ONCE = 2_000_000  # of a month that was never added up: 500 MB
 DAYS_KEPT_S = 30  # what was added up is told as changed for so long: three times what a report may take
 CHANGED_DAYS_MAX = 1_000_000  # of devices: past that, counting every action costs less than telling them apart

@@ -21,7 +21,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.limits import DAYS_AT_ONCE, DAYS_EACH_S, DAYS_KEPT_S, DAYS_REST, ROWS_AT_ONCE
+from pipeline.limits import DAYS_AT_ONCE, DAYS_BY_MONTH_MIN, DAYS_EACH_S, DAYS_KEPT_S, DAYS_REST, ROWS_AT_ONCE
 from pipeline.sink.figures import Figures
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import WarehouseRefused
@@ -36,10 +36,11 @@ _log = logging.getLogger(__name__)
 
 
 class Due(Struct, frozen=True):
-    """A part: its name, how many days of devices it names, and the months (yyyymm) that it names as a whole."""
+    """A part: how many days of devices it names, the months (yyyymm) they are of, and the months it names whole."""
 
     part: str
     days: int
+    touched: list[int]
     months: list[int]
 
 
@@ -75,25 +76,26 @@ class DeviceDays:
         """Add up what is due, unless `stopping` in between. Blocks; raises what the warehouse raises."""
         due = [Due(**row) for row in self._warehouse.rows(sql_text("device_days/due"))]
         fresh = [part for part in due if part.part not in self._done]
-        self._figures.days_due = sum(part.days for part in fresh)
+        self._figures.days_due = _days(fresh)
         for parts in _portions(fresh):
             for statement, values in self._statements(parts):
                 if stopping():
                     return
                 self._warehouse.command(statement, values)
             self._done |= dict.fromkeys((part.part for part in parts), self._clock())
-            self._figures.days_due -= sum(part.days for part in parts)
+            self._figures.days_due -= _days(parts)
         self._drop({part.part for part in due})
 
     def _statements(self, parts: Sequence[Due]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Step 2: whole months in shares of a size, then the days."""
+        """Step 2: whole months in shares of a size, then the days; so many days are done by their months."""
         sql = sql_text("device_days/add_up")
-        for month in sorted({month for part in parts for month in part.months}):
+        many = _days(parts) > DAYS_BY_MONTH_MIN
+        for month in sorted({month for part in parts for month in (part.touched if many else part.months)}):
             rows = int(self._warehouse.query(_ROWS, {"month": month}, readonly=False).rows[0][0])
             shares = rows // ROWS_AT_ONCE + 1
             for share in range(shares):
                 yield sql.replace("$which", _MONTH), {"month": month, "shares": shares, "share": share}
-        if any(part.days for part in parts):
+        if _days(parts) and not many:
             yield sql.replace("$which", _DAYS), {"parts": [part.part for part in parts]}
 
     def _drop(self, there: set[str]) -> None:
@@ -107,11 +109,16 @@ class DeviceDays:
                 del self._done[part]
 
 
+def _days(parts: Sequence[Due]) -> int:
+    return sum(part.days for part in parts)
+
+
 def _portions(due: Sequence[Due]) -> Iterator[list[Due]]:
-    """Parts together as long as they are not too many days for one statement."""
+    """Parts together as long as they are not too many days for one statement; or all of them, if they are by far."""
     portion: list[Due] = []
+    days_max = DAYS_AT_ONCE if _days(due) <= DAYS_BY_MONTH_MIN else _days(due)
     for part in due:
-        if portion and sum(one.days for one in portion) + part.days > DAYS_AT_ONCE:
+        if portion and _days(portion) + part.days > days_max:
             yield portion
             portion = []
         portion.append(part)

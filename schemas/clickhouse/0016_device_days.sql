@@ -48,7 +48,8 @@ CREATE TABLE IF NOT EXISTS device_days
 )
 ENGINE = ReplacingMergeTree(run)
 PARTITION BY toYYYYMM(day)
-ORDER BY (workspace, day, device_key);
+ORDER BY (workspace, day, device_key)
+SETTINGS min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
 
 -- Which days of which devices had rows written since: a part an insert, never merged, dropped when it has been added up.
 -- A row without a device: the whole month of its day.

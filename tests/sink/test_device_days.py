@@ -177,6 +177,23 @@ def test_a_month_that_was_never_added_up_is_counted_row_by_row(warehouse: Wareho
     assert overview(warehouse)["actions"] == 2
 
 
+def test_what_is_too_much_day_by_day_is_added_up_by_month(
+    warehouse: Warehouse, adding: DeviceDays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a day without a sink: months in shares, in as many statements as it takes, and nothing else."""
+    monkeypatch.setattr("pipeline.sink.device_days.DAYS_BY_MONTH_MIN", 2)
+    monkeypatch.setattr("pipeline.sink.device_days.ROWS_AT_ONCE", 2)
+    for number in range(3):
+        insert(warehouse, *(action(f"{number}-{n}", n, device=f"tv{number}") for n in range(2)))
+    adding.round()
+    adding.round()
+
+    assert due(warehouse) == set()
+    assert warehouse.query("SELECT count() FROM device_days").rows == [[3]]
+    asked, plain = counted(warehouse)
+    assert asked == plain
+
+
 def test_a_round_that_dies_is_done_again(warehouse: Warehouse) -> None:
     """Before, between and after its statements: what is due stays due, and reports never differ."""
     for number, moment in enumerate(("before", "after")):
