@@ -4,11 +4,12 @@ Every insert into `action_log` leaves a part in `device_days_due` that says whic
 round, in this order; a crash at any point leaves the parts where they are, and the next round does them again:
 
 1. the parts are read (again: the same, and more);
-2. the days they name are added up from their rows (again: the same sums, by a later run, which replaces them);
+2. the days they name are added up from their rows (again: the same sums; those of more rows have a higher version, or
+   the same and come later, and replace the others);
 3. parts that were added up some time ago are dropped (again: they are gone). Until then a report counts their days from
    the rows, which is the same; so one that read the sums before they were replaced still looks at the rows.
 
-What comes while a round is at work has a part of its own. Two sinks may do the same at once; the later run counts.
+What comes while a round is at work has a part of its own. Two sinks may do the same at once.
 The sink goes on whatever comes of it: a round that fails is logged and counted, and reports count rows meanwhile.
 """
 

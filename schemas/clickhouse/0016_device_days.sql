@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS device_days
     workspace       LowCardinality(String),
     day             Date                                                COMMENT 'as in action_log',
     device_key      UInt64                              CODEC(ZSTD(1))  COMMENT 'cityHash64(device)',
-    run             UInt64                              CODEC(ZSTD(1))  COMMENT 'when it was added up, ms: the latest counts',
+    version         UInt64                              CODEC(ZSTD(1))  COMMENT 'the highest of its rows: a sum with more of them has no lower one',
     first_ts        DateTime64(3, 'UTC')                CODEC(ZSTD(1)),
     last_ts         DateTime64(3, 'UTC')                CODEC(ZSTD(1)),
     mixed           Bool                                                COMMENT 'of several persons, or of bots and others',
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS device_days
     )                                                                   COMMENT 'actions with a name or revenue',
     INDEX span (first_ts, last_ts) TYPE minmax GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree(run)
+ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(day)
 ORDER BY (workspace, day, device_key)
 SETTINGS min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;

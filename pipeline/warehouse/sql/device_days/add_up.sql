@@ -1,16 +1,14 @@
 -- What these devices did on these days, added up; `$which` says on which.
 INSERT INTO device_days
 (
-    workspace, day, device_key, run, first_ts, last_ts, mixed, bot, person_key, identified, carried, backfilled, anonymous,
+    workspace, day, device_key, version, first_ts, last_ts, mixed, bot, person_key, identified, carried, backfilled, anonymous,
     first_event, kind, slot.at, slot.bot, slot.person_key, slot.identified, slot.carried, slot.backfilled, slot.anonymous,
     slot.first_event, slot.kind, named.ts, named.bot, named.person_key, named.event_id, named.name, named.paid,
     named.revenue, named.currency, named.kind
 )
-WITH
-    toUnixTimestamp64Milli(now64(3)) AS started_ms,
-    if(length(all_slots) = 1, [], all_slots) AS slots
+WITH if(length(all_slots) = 1, [], all_slots) AS slots
 SELECT
-    workspace, day, device_key, started_ms, first.1, last, mixed, a_bot, a_person, sums.1, sums.2, sums.3, sums.4,
+    workspace, day, device_key, highest, first.1, last, mixed, a_bot, a_person, sums.1, sums.2, sums.3, sums.4,
     first.2, first_kind, slots.1, slots.2, slots.3, slots.4, slots.5, slots.6, slots.7,
     slots.8, slots.9, named.1, named.2, named.3, named.4, named.5, named.6,
     named.7, named.8, named.9
@@ -22,6 +20,7 @@ FROM
         device_key,
         min(begun)                                                  AS first,
         max(ended)                                                  AS last,
+        max(newest)                                                 AS highest,
         min(person_key) != max(person_key) OR min(bot) != max(bot)  AS mixed,
         any(bot)                                                    AS a_bot,
         any(person_key)                                             AS a_person,
@@ -39,6 +38,7 @@ FROM
             bot,
             min((ts, event_id))                                         AS begun,
             max(ts)                                                     AS ended,
+            max(version)                                                AS newest,
             countIf(attribution = 'identified')                         AS identified,
             countIf(attribution = 'carried')                            AS carried,
             countIf(attribution = 'backfilled')                         AS backfilled,
