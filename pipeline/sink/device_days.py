@@ -3,7 +3,7 @@
 Every insert into `action_log` leaves a part in `device_days_due` that says which days of which devices it touched. One
 round, in this order; a crash at any point leaves the parts where they are, and the next round does them again:
 
-1. the parts are read (again: the same, and more);
+1. the parts are read that have been there for a while (again: the same, and more);
 2. the days they name are added up from their rows (again: the same sums; those of more rows have a higher version, or
    the same and come later, and replace the others);
 3. parts that were added up some time ago are dropped (again: they are gone). Until then a report counts their days from
@@ -22,7 +22,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.limits import DAYS_AT_ONCE, DAYS_BY_MONTH_MIN, DAYS_EACH_S, DAYS_KEPT_S, DAYS_REST, ROWS_AT_ONCE
+from pipeline.limits import (
+    DAYS_AT_ONCE,
+    DAYS_BY_MONTH_MIN,
+    DAYS_EACH_S,
+    DAYS_KEPT_S,
+    DAYS_REST,
+    DAYS_SETTLE_S,
+    ROWS_AT_ONCE,
+)
 from pipeline.sink.figures import Figures
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import WarehouseRefused
@@ -54,11 +62,12 @@ class DeviceDays:
         figures: Figures,
         *,
         each_s: float = DAYS_EACH_S,
+        settle_s: int = DAYS_SETTLE_S,
         kept_s: float = DAYS_KEPT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._warehouse, self._figures = warehouse, figures
-        self._each_s, self._kept_s, self._clock = each_s, kept_s, clock
+        self._each_s, self._settle_s, self._kept_s, self._clock = each_s, settle_s, kept_s, clock
         self._done: dict[str, float] = {}  # part to when it was added up
 
     async def watch(self, stop: asyncio.Event) -> None:
@@ -75,7 +84,8 @@ class DeviceDays:
 
     def round(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Add up what is due, unless `stopping` in between. Blocks; raises what the warehouse raises."""
-        due = [Due(**row) for row in self._warehouse.rows(sql_text("device_days/due"))]
+        rows = self._warehouse.rows(sql_text("device_days/due"), {"settle_s": self._settle_s})
+        due = [Due(**row) for row in rows]
         fresh = [part for part in due if part.part not in self._done]
         self._figures.days_due = _days(fresh)
         for parts in _portions(fresh):

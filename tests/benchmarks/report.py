@@ -174,7 +174,7 @@ def fill(warehouse: Warehouse, actions: int) -> None:
 
 def add_up(warehouse: Warehouse) -> None:
     """What the sink does beside its work, as often as it takes."""
-    adding = DeviceDays(warehouse, Figures(), kept_s=0)
+    adding = DeviceDays(warehouse, Figures(), settle_s=0, kept_s=0)
     for _ in range(2):  # the second drops what the first has done
         adding.round()
 

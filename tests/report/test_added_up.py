@@ -33,7 +33,7 @@ def test_added_up_days_equal_the_plain_calculation(
 ) -> None:
     """After late logins, aliases, withdrawals, forgets; with bots and without."""
     warehouse, known = stored
-    DeviceDays(warehouse, Figures(), kept_s=0).round()
+    DeviceDays(warehouse, Figures(), settle_s=0, kept_s=0).round()
     values: dict[str, Any] = {"workspace": workspace, "since": iso(SINCE), "until": iso(UNTIL), "zone": zone}
     for bots in (False, True):
         rows = [row for row in known.done[workspace] if SINCE <= row.ts < UNTIL and (bots or not row.hit.bot)]

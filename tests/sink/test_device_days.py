@@ -50,7 +50,7 @@ STEPS = st.lists(st.one_of(st.lists(ROW, min_size=1, max_size=4), st.sampled_fro
 @pytest.fixture
 def adding(warehouse: Warehouse) -> DeviceDays:
     """What was added up is dropped by the next round."""
-    return DeviceDays(warehouse, Figures(), kept_s=0)
+    return DeviceDays(warehouse, Figures(), settle_s=0, kept_s=0)
 
 
 def counted(warehouse: Warehouse, workspace: str = "shop", period: Mapping[str, str] = PERIODS[0]) -> tuple[Any, Any]:
@@ -194,6 +194,17 @@ def test_what_is_too_much_day_by_day_is_added_up_by_month(
     assert asked == plain
 
 
+def test_what_came_this_moment_waits(warehouse: Warehouse, adding: DeviceDays) -> None:
+    """Rows and what says that they came are stored one after the other; sums in between would miss them for good."""
+    insert(warehouse, action("a"))
+    patient = DeviceDays(warehouse, Figures(), settle_s=3_600, kept_s=0)
+    for _ in range(2):
+        patient.round()
+
+    assert due(warehouse) == {("d:phone", "2026-09-01")}
+    assert warehouse.query("SELECT count() FROM device_days").rows == [[0]]
+
+
 def test_a_round_that_dies_is_done_again(warehouse: Warehouse) -> None:
     """Before, between and after its statements: what is due stays due, and reports never differ."""
     for number, moment in enumerate(("before", "after")):
@@ -201,12 +212,12 @@ def test_a_round_that_dies_is_done_again(warehouse: Warehouse) -> None:
         dying = FaultyWarehouse(warehouse)
         setattr(dying, moment, _die)
         with pytest.raises(WarehouseUnavailable):
-            DeviceDays(dying, Figures(), kept_s=0).round()
+            DeviceDays(dying, Figures(), settle_s=0, kept_s=0).round()
         assert (f"d:tv{number}", "2026-09-01") in due(warehouse)
         asked, plain = counted(warehouse)
         assert asked == plain
 
-    adding = DeviceDays(warehouse, Figures(), kept_s=0)
+    adding = DeviceDays(warehouse, Figures(), settle_s=0, kept_s=0)
     adding.round()
     adding.round()
     assert due(warehouse) == set()
@@ -249,7 +260,7 @@ async def test_the_sink_adds_up_by_itself_and_goes_on_when_that_fails(warehouse:
     failing = FaultyWarehouse(warehouse)
     failing.before = lambda step: None if figures.days_failed else _die(step)
     stop = asyncio.Event()
-    watching = asyncio.create_task(DeviceDays(failing, figures, each_s=0.01, kept_s=0).watch(stop))
+    watching = asyncio.create_task(DeviceDays(failing, figures, each_s=0.01, settle_s=0, kept_s=0).watch(stop))
     try:
         await until(lambda: not due(warehouse), what="nothing is due")
     finally:

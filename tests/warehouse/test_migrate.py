@@ -40,9 +40,7 @@ def test_every_statement_may_run_twice() -> None:
         statement.splitlines()[0]
         for migration in migrations()
         for statement in migration.statements()
-        if not any(
-            words in statement for words in ("IF NOT EXISTS", "OR REPLACE", "MODIFY SETTING", "MATERIALIZE ")
-        )
+        if not any(words in statement for words in ("IF NOT EXISTS", "OR REPLACE", "MODIFY SETTING", "MATERIALIZE "))
         and not (statement.startswith("INSERT INTO") and statement.split()[2] in tables)
     ]
 

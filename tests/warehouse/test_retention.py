@@ -18,7 +18,7 @@ def test_old_rows_go_with_the_next_merge(warehouse: Warehouse) -> None:
     warehouse.insert_rows("action_log", ndjson(*rows))
     days = {"action_log": 365, "identity_facts": 365, "identity_links": 0, "dead_letters": 90}
 
-    DeviceDays(warehouse, Figures()).round()
+    DeviceDays(warehouse, Figures(), settle_s=0).round()
     copies = {"user_names": "ts", "trait_values": "ts", "device_days": "last_ts"}
     assert ["action_log", "identity_facts", "dead_letters", *copies] == set_retention(warehouse, days)
     assert [] == set_retention(warehouse, days)
