@@ -85,6 +85,9 @@ CHANGED_PARTS_MAX = 1_000  # their names travel in one address
 # --- reporting ---------------------------------------------------------------------------------------------------
 QUERY_SECONDS_MAX = 10
 QUERY_ROWS_MAX = 10_000  # past it an error, never a cut
+FOUND_MAX = (
+    500  # persons by a search whose IDs travel in one address; who are more are looked for where they are counted
+)
 REPORTS_AT_ONCE = 2  # pages being worked out: those who wait do not slow down ingest beside them
 REPORTS_WAITING_MAX = 32  # past it 503: a page that comes after a minute is not waited for
 FORM_BYTES_MAX = 32 * KIB  # of a form of the report page: a segment's name and text, every character escaped

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.identity.ids import user_person
+from pipeline.limits import FOUND_MAX
 from pipeline.report import added_up
 from pipeline.report.parameters import Problem
-from pipeline.report.reports import Question, question
+from pipeline.report.reports import question, whom
 from pipeline.report.segments.condition import EVERYBODY, Condition
 from pipeline.warehouse.texts import sql_text
 
@@ -32,19 +33,15 @@ def rows(
     changed = None
     if added_up.countable(name, segment):
         changed = added_up.changed(ask(sql_text("device_days/changed"), {})[1][0])
-    found = _asked(ask, question(name, values, segment, steps, changed=changed))
-    if (
-        found == [] and values.get("search") and name == "persons"
-    ):  # nobody by name: it may be an event, which costs more
-        found = _asked(ask, question(name, values, segment, by_event=True))
-    return found
-
-
-def _asked(ask: Ask, asked: Question | Problem) -> list[Row] | Problem:
+    found = None
+    if search := whom(name, values):  # by itself: in the report it would be worked out for every place that names it
+        found = ask(search.sql, search.parameters)[1][0][0]
+        found = found if len(found) <= FOUND_MAX else None
+    asked = question(name, values, segment, steps, changed=changed, found=found)
     if isinstance(asked, Problem):
         return asked
-    columns, found = ask(asked.sql, asked.parameters)
-    return [dict(zip(columns, row, strict=True)) for row in found]
+    columns, lines = ask(asked.sql, asked.parameters) if found != [] else ([], [])
+    return [dict(zip(columns, row, strict=True)) for row in lines]
 
 
 def find(ask: Ask, values: Mapping[str, Any], search: str) -> list[Row] | Problem:

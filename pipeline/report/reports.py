@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.limits import FUNNEL_STEPS_MAX
+from pipeline.limits import FOUND_MAX, FUNNEL_STEPS_MAX
 from pipeline.report import added_up
 from pipeline.report.catalogue import REPORTS, Report
 from pipeline.report.parameters import SORTS, Parameter, Problem, checked
@@ -29,6 +29,9 @@ _RANKS = {
 }
 
 
+_FOUND = "{found:Array(UUID)}"
+
+
 class Question(Struct, frozen=True):
     """What to put to the warehouse, and the columns that will come."""
 
@@ -44,13 +47,13 @@ def question(
     steps: Sequence[Condition] = (),
     *,
     changed: Sequence[str] | None = None,
-    by_event: bool = False,
+    found: Sequence[str] | None = None,
 ) -> Question | Problem:
     """The question to put to the warehouse, or the first thing that is wrong with it.
 
     `segment` is `compiled(...)` of a segment, `steps` (of a funnel) are `compiled_step(...)` each. `changed`: the parts
     that say which days of devices have changed since they were added up; None counts every action by itself.
-    `by_event`: what persons are searched for is a whole event ID.
+    `found`: the persons whom `whom(...)` found; None looks for them in the same question.
     """
     if name not in REPORTS:
         return Problem("report", f"one of {', '.join(REPORTS)}")
@@ -69,17 +72,29 @@ def question(
         return Problem("until", f"a time after {asked['since']}")
     if changed is not None and (counting := added_up.sql_of(name, segment, asked)):
         return Question(counting, {**asked, "changed": list(changed)}, report.columns)
-    return _put_together(report, asked, segment, steps, by_event)
+    if found is not None:
+        asked["found"] = list(found)
+    return _put_together(report, asked, segment, steps)
 
 
-def _put_together(
-    report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition], by_event: bool
-) -> Question:
+def whom(name: str, values: Mapping[str, Any]) -> Question | None:
+    """Whom a search finds, to be asked before the report itself: one row of one array, of at most FOUND_MAX + 1 IDs.
+
+    None where nobody is searched for, or what is asked is wrong.
+    """
+    asked = question(name, values)
+    if name != "persons" or not isinstance(asked, Question) or not asked.parameters["search"]:
+        return None
+    sql = f"SELECT arraySlice({sql_text('reports/found').rstrip()}, 1, {FOUND_MAX + 1}) AS found"
+    return Question(sql, {name: asked.parameters[name] for name in ("workspace", "search")}, ("found",))
+
+
+def _put_together(report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition]) -> Question:
     """All SQL comes from files and the compiler's constants; whatever was said stands in the parameters."""
     sql = sql_text(f"reports/{report.name}").replace("$rank", _RANKS[asked.get("sort", SORTS[0])])
     looked_for = bool(asked.get("search"))
-    whom = "reports/found_by_event" if by_event else "reports/found"
-    sql = sql.replace("$found", sql_text(whom).rstrip() if looked_for else "")
+    whom_sql = _FOUND if "found" in asked else sql_text("reports/found").rstrip()
+    sql = sql.replace("$found", f"{whom_sql} AS found," if looked_for else "")
     sql = sql.replace("$searched", sql_text("reports/searched").rstrip() if looked_for else "true")
     sql = sql.replace("$sums", sql_text("reports/sums").rstrip())
     sql = sql.replace("$counted", sql_text("reports/counted").rstrip()).replace("$segment", segment.sql)

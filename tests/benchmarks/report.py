@@ -144,7 +144,7 @@ ROWS: Mapping[str, tuple[Asked, int | None]] = {
     "a profile: the devices of a person": (_of_person("person_devices"), None),
     "who goes by this user ID": (lambda ask, number: asking.find(ask, EVER, _user(number)), TARGETS_MS["search"]),
     "persons by part of a user ID": (_search(lambda number: _user(number)[2:-6]), TARGETS_MS["search"]),
-    "persons by a whole event ID": (_search(_event), None),
+    "persons by a whole event ID": (_search(_event), TARGETS_MS["search"]),
     "persons by a value of a trait that nobody has": (_search(lambda number: f"gold{number}"), TARGETS_MS["search"]),
     "overview, 30 days": (_of_all("overview"), TARGETS_MS["overview"]),
     "days, 30 days": (_of_all("days"), None),
@@ -186,7 +186,7 @@ def rest(warehouse: Warehouse) -> None:
     )
     for table, month in warehouse.query(months, readonly=False).rows:
         with suppress(WarehouseUnavailable, WarehouseRefused):  # nobody waits so long for an answer; the engine goes on
-            warehouse.command(f"OPTIMIZE TABLE {table} PARTITION {month} FINAL")
+            warehouse.command(f"OPTIMIZE TABLE {table} PARTITION ID '{month}' FINAL")
         wait_until(lambda: not warehouse.query("SELECT count() FROM system.merges", readonly=False).rows[0][0], REST_S)
 
 

@@ -251,6 +251,7 @@ def test_a_person_is_found_by_what_people_know_of_them(reported: Known) -> None:
         assert {one["person_id"] for one in found} == expected, search
         figures = [list(one.values())[:-1] for one in found]
         assert same(oracle.persons([one for one in done if one.person in expected]), figures)
+        assert [list(one.values()) for one in found] == answered(ask, "persons", {"workspace": PLAIN, "search": search})
 
 
 def test_a_whole_user_id_or_device_is_found_at_once(reported: Known) -> None:

@@ -14,6 +14,11 @@
         UNION ALL
         SELECT person_id
         FROM action_log FINAL
+        WHERE workspace = {workspace:String} AND event_id = {search:String} AND NOT stub
+          AND (SELECT count() FROM event_id_lengths WHERE workspace = {workspace:String} AND length = length({search:String})) > 0
+        UNION ALL
+        SELECT person_id
+        FROM action_log FINAL
         PREWHERE workspace = {workspace:String}
           AND device IN
           (
@@ -27,4 +32,4 @@
                   if(startsWith(pair.2, '"'), JSONExtractString(pair.2), pair.2), {search:String}) > 0,
               arrayConcat(JSONExtractKeysAndValuesRaw(traits), JSONExtractKeysAndValuesRaw(traits_once)))
     )
-) AS found,
+)

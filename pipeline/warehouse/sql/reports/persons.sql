@@ -1,5 +1,4 @@
--- Who was there? A page of persons by `sort`; `search` is part of a user ID or a trait, or a whole device; where nobody
--- is found by that, a whole event ID.
+-- Who was there? A page of persons by `sort`; `search` is part of a user ID or a trait, or a whole device or event ID.
 -- First who is found, if anybody is looked for; then who is on the page, by what it is sorted by; then all the rest, of
 -- them alone.
 WITH
@@ -35,9 +34,11 @@ SELECT
     transform(person_id, page.1, page.2, 0)              AS rank
 FROM
 (
-    SELECT *
-    FROM actions
-    WHERE workspace = {workspace:String}
+    SELECT
+        dictGetOrDefault('canonical_persons', 'canonical_id', action_log.person_id, action_log.person_id) AS person_id,
+        device_key, ts, attribution, device_type, revenue
+    FROM action_log FINAL
+    PREWHERE workspace = {workspace:String}
       AND device IN
       (
           SELECT device
@@ -50,6 +51,7 @@ FROM
           )
       )
       AND day BETWEEN toDate({since:DateTime64(3, 'UTC')}) - 7 AND toDate({until:DateTime64(3, 'UTC')}) + 7
+    WHERE NOT stub
       AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')}
       AND (NOT bot OR {bots:Bool})
 )
