@@ -19,7 +19,9 @@ from tests.support.stitched import raw, record, truth
 MANUAL = Path(__file__).parents[2] / "deploy" / "README.md"
 MOVES = re.findall(r"^ *(INSERT INTO seamline_b\.\w+ SELECT \* FROM seamline\.\w+);$", MANUAL.read_text(), re.M)
 # Filled from the others by materialized views; made by `migrate`; on their way for an hour at most.
-FOLLOWS = {"person_devices", "user_names", "trait_values", "merge_components", "merged_persons", "device_days_due"}
+FOLLOWS = {"person_devices", "user_names", "trait_values", "merge_components", "merged_persons"} | {
+    *("device_days_due", "event_id_lengths"),
+}
 STAYS = {"migrations", "links_staged", "aliases_staged", "device_days"}
 
 
