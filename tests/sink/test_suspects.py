@@ -1,6 +1,7 @@
 """The sink counts what guards noticed, beside its work, and goes on whatever comes of it."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,8 @@ from pipeline.log.port import ALIASES, STITCHED
 from pipeline.sink.sink import Figures, Sink
 from pipeline.sink.suspects import Suspects
 from pipeline.suspects import GUARDS
-from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.client import Result, Warehouse
+from pipeline.warehouse.errors import WarehouseUnavailable
 from tests.support.actions import action, ndjson
 from tests.support.deadline import until
 from tests.support.fake_log import FakeLog
@@ -44,7 +46,12 @@ async def test_a_count_that_fails_is_counted_and_nothing_more(
     warehouse: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
     """This warehouse cannot answer questions; rows still arrive."""
+
+    def away(*asked: Any, **limits: Any) -> Result:
+        raise WarehouseUnavailable("no answer")
+
     log, broken, numbers = FakeLog(1), FaultyWarehouse(warehouse), dict[str, int]()
+    broken.query = away  # type: ignore[method-assign]
     await log.append([record(action("e1"))])
     sink = Sink(log, broken)
     sink._suspects = Suspects(broken, numbers, first_s=0.01, each_s=0.01)
