@@ -72,9 +72,9 @@ ACTIONS_PER_DAY_MAX = 100_000  # of one device: more than one a second, day and 
 SUSPECTS_EACH_S = 600  # how often the sink counts them: slower than any alarm, cheap beside its work
 
 # --- days that are added up --------------------------------------------------------------------------------------
-DAYS_EACH_S = 60  # how often the sink adds up what has changed: some thousand devices of a busy site, a second of work
+DAYS_EACH_S = 60  # how often the sink adds up what has changed: reports count rows meanwhile, so nobody waits for it
 DAYS_REST = 20  # times what the last round took: at most a twentieth of one core goes into it
-DAYS_AT_ONCE = 500_000  # of devices, in one statement: 300 MB
+DAYS_AT_ONCE = 500_000  # of devices, in one statement: memory stays bounded, and so does what a stop waits for
 DAYS_BY_MONTH_MIN = 3_000_000  # due together: past that, going through their months once takes less
 ROWS_AT_ONCE = 2_000_000  # of a month that was never added up: 400 MB, and ten seconds that a sink may have to stop
 DAYS_SETTLE_S = 10  # after an insert: its rows and what says that they came are two parts, stored a moment apart

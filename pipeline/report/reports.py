@@ -93,6 +93,7 @@ def _put_together(report: Report, asked: dict[str, Any], segment: Condition, ste
     """All SQL comes from files and the compiler's constants; whatever was said stands in the parameters."""
     few = "found" in asked and segment.sql == EVERYBODY.sql
     sql = sql_text(f"reports/{report.name}{'_found' * few}").replace("$rank", _RANKS[asked.get("sort", SORTS[0])])
+    sql = sql.replace("$figures", sql_text("reports/figures").rstrip())
     looked_for = bool(asked.get("search"))
     whom_sql = _FOUND if "found" in asked else sql_text("reports/found").rstrip()
     sql = sql.replace("$found", f"{whom_sql} AS found," if looked_for else "")

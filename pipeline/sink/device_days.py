@@ -32,6 +32,7 @@ from pipeline.limits import (
     ROWS_AT_ONCE,
 )
 from pipeline.sink.figures import Figures
+from pipeline.sink.patience import set_within
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import WarehouseRefused
 from pipeline.warehouse.texts import sql_text
@@ -73,7 +74,7 @@ class DeviceDays:
     async def watch(self, stop: asyncio.Event) -> None:
         """Round after round until `stop` is set."""
         pause_s = self._each_s
-        while not await _set_within(stop, pause_s):
+        while not await set_within(stop, pause_s):
             began_s = self._clock()
             try:
                 await asyncio.to_thread(self.round, stop.is_set)
@@ -135,11 +136,3 @@ def _portions(due: Sequence[Due]) -> Iterator[list[Due]]:
         portion.append(part)
     if portion:
         yield portion
-
-
-async def _set_within(stop: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True

@@ -63,3 +63,12 @@ class Patience:
             await asyncio.wait_for(self.stop.wait(), seconds)
         except TimeoutError:
             return
+
+
+async def set_within(stop: asyncio.Event, seconds: float) -> bool:
+    """Whether it is set by then; returns as soon as it is."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

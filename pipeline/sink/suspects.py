@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.limits import SUSPECTS_EACH_S
 from pipeline.questions import QuestionRefused, answer
+from pipeline.sink.patience import set_within
 from pipeline.suspects import GUARDS, number
 from pipeline.warehouse.client import Warehouse
 
@@ -30,7 +31,7 @@ class Suspects:
     async def watch(self, stop: asyncio.Event) -> None:
         """Count again and again until `stop` is set."""
         pause_s = self._first_s
-        while not await _set_within(stop, pause_s):
+        while not await set_within(stop, pause_s):
             await self.count(stop)
             pause_s = self._each_s
 
@@ -50,11 +51,3 @@ class Suspects:
         if "error" in reply:
             raise QuestionRefused(str(reply["error"]))
         return list(reply["columns"]), list(reply["rows"])
-
-
-async def _set_within(stop: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
