@@ -89,6 +89,7 @@ FOUND_MAX = (
     500  # persons by a search whose IDs travel in one address; who are more are looked for where they are counted
 )
 REPORTS_AT_ONCE = 2  # pages being worked out: those who wait do not slow down ingest beside them
+PAGE_SECONDS_MAX = 30  # past it a page does not ask its other questions: it says so, and nobody waits for all of them
 REPORTS_WAITING_MAX = 32  # past it 503: a page that comes after a minute is not waited for
 FORM_BYTES_MAX = 32 * KIB  # of a form of the report page: a segment's name and text, every character escaped
 SEGMENTS_NAMED_MAX = 200  # of a workspace, by the page: each is a chip on it

@@ -17,6 +17,14 @@ class QuestionRefused(Exception):
     """The warehouse's own words: bad SQL, a limit, or nobody there."""
 
 
+class TookTooMuch(QuestionRefused):
+    """Stopped at the limits of a question: time, memory or rows. Less of it can be answered. `code`: ClickHouse's."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class Questions(Protocol):
     """One SQL text and its parameters in; columns and rows out. Raises QuestionRefused."""
 
@@ -79,11 +87,13 @@ def answer(warehouse: Any, sql: str, parameters: Mapping[str, Any]) -> Answer:
     try:
         result = warehouse.query(sql, parameters)
     except (WarehouseRefused, WarehouseUnavailable) as error:
-        return {"error": str(error)}
+        return {"error": str(error), "too_much": error.too_much}
     return {"columns": list(result.columns), "rows": [list(row) for row in result.rows]}
 
 
 def _unpacked(reply: Answer) -> tuple[list[str], list[list[Any]]]:
+    if reply.get("too_much"):
+        raise TookTooMuch(str(reply["error"]), str(reply["too_much"]))
     if "error" in reply:
         raise QuestionRefused(str(reply["error"]))
     return list(reply["columns"]), list(reply["rows"])

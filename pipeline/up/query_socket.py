@@ -26,7 +26,7 @@ _ASK_SECONDS_MAX = QUERY_SECONDS_MAX * (1 + REPORTS_WAITING_MAX // REPORTS_AT_ON
 
 _log = logging.getLogger(__name__)
 
-Answer = Mapping[str, Any]  # {"columns": [...], "rows": [[...], ...]} or {"error": "..."}
+Answer = Mapping[str, Any]  # {"columns": [...], "rows": [[...], ...]} or {"error": "...", "too_much": "..."}
 Ask = Callable[[str, Mapping[str, Any]], Answer]  # blocking; called on a thread
 Orders = Mapping[str, Callable[[Any], Awaitable[Answer]]]  # what may be asked to be done, by name
 

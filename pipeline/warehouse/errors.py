@@ -61,12 +61,26 @@ SERVER_CODES = {
     692: "TOO_MANY_MUTATIONS",
     999: "KEEPER_EXCEPTION",
 }
+# What was asked takes more than a question may have: less of it, a shorter period say, can be answered.
+TOO_MUCH_CODES = {
+    158: "TOO_MANY_ROWS",
+    159: "TIMEOUT_EXCEEDED",
+    160: "TOO_SLOW",
+    241: "MEMORY_LIMIT_EXCEEDED",
+    307: "TOO_MANY_BYTES",
+    396: "TOO_MANY_ROWS_OR_BYTES",
+}
 _MOVED = {372: "SESSION_NOT_FOUND"}
 _PARSER = "InputFormat"  # ClickHouse names the stage that failed; in this one nothing but the bytes can be wrong
 
 
 class WarehouseUnavailable(Exception):
-    """No answer, or one that says later; what was sent may have been stored. Retrying is safe."""
+    """No answer, or one that says later; what was sent may have been stored. Retrying is safe.
+
+    `too_much`: of TOO_MUCH_CODES, or "".
+    """
+
+    too_much = ""
 
 
 class ReplicaChanged(WarehouseUnavailable):
@@ -74,7 +88,12 @@ class ReplicaChanged(WarehouseUnavailable):
 
 
 class WarehouseRefused(Exception):
-    """The warehouse understood and will not: bad SQL, a limit, a missing table. Retrying alone does not help."""
+    """The warehouse understood and will not: bad SQL, a limit, a missing table. Retrying alone does not help.
+
+    `too_much`: of TOO_MUCH_CODES, or "".
+    """
+
+    too_much = ""
 
     def __init__(self, message: str, name: str = "REFUSED") -> None:
         super().__init__(message)
@@ -90,6 +109,12 @@ def verdict(error: Error) -> WarehouseUnavailable | WarehouseRefused:
 
     Raise it `from None`: the client's own exceptions carry the URL, and with it the parameters of the query.
     """
+    found = _verdict(error)
+    found.too_much = TOO_MUCH_CODES.get(error.code or 0, "")
+    return found
+
+
+def _verdict(error: Error) -> WarehouseUnavailable | WarehouseRefused:
     message, code = str(error), error.code
     root = _root(error)
     if isinstance(root, UnicodeDecodeError):

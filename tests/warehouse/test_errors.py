@@ -10,6 +10,7 @@ from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.errors import (
     ROW_CODES,
     SERVER_CODES,
+    TOO_MUCH_CODES,
     RowsRefused,
     WarehouseRefused,
     WarehouseUnavailable,
@@ -41,9 +42,15 @@ def test_only_known_codes_blame_a_row(error: DatabaseError, meaning: type[Except
     assert type(verdict(error)) is meaning
 
 
+@pytest.mark.parametrize("code", [*TOO_MUCH_CODES, 202, 60, None])
+def test_what_took_too_much_is_told_from_what_is_away_or_wrong(code: int | None) -> None:
+    """Whether asking again helps or not: a limit of memory is the server's, a limit of time the question's."""
+    assert TOO_MUCH_CODES.get(code or 0, "") == verdict(DatabaseError("said", code=code)).too_much
+
+
 def test_the_codes_have_the_names_we_give_them(reader: Warehouse) -> None:
     """ClickHouse's own list says the same."""
-    codes = ROW_CODES | SERVER_CODES
+    codes = ROW_CODES | SERVER_CODES | TOO_MUCH_CODES
     sql = "SELECT c, errorCodeToName(c) FROM (SELECT arrayJoin({c:Array(Int32)}) AS c)"
 
     assert [[code, name] for code, name in codes.items()] == reader.query(sql, {"c": list(codes)}).rows
