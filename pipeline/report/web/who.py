@@ -35,6 +35,11 @@ def who(user_ids: Sequence[str], traits: Mapping[str, Any], device: str = "") ->
     return Who(f"Device {short(device)}" if device else "Nobody yet", "?", (), shown, False, False)
 
 
+def unnamed(person: str) -> Who:
+    """Somebody who may well have a name, where it was not told."""
+    return Who(f"Person {person[:8]}", "?", (), (), known=True, named=False)
+
+
 def _first(traits: Mapping[str, Any], keys: Sequence[str]) -> str:
     return next((str(traits[key]).strip() for key in keys if str(traits.get(key, "")).strip()), "")
 

@@ -1,24 +1,29 @@
 """The seeded world in this process, stitched, for pages that have to have something to show."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest_asyncio
 from starlette.testclient import TestClient
 
+from pipeline.audit.policy import AuditPolicy
 from pipeline.identity.policy import Policy
-from pipeline.questions import Questions
+from pipeline.questions import QuestionRefused, Questions
 from pipeline.report.saved import Saved
 from pipeline.report.web.access import Grants
 from pipeline.report.web.app import ReportApp
+from pipeline.report.web.moments import Clock
+from pipeline.report.web.pages.page import Asked
 from pipeline.settings import load_settings
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.migrate import migrate
 from tests.audit.stitched_world import questions_to, stitch_into
-from tests.report.web.seeded import crowd, mara, shoppers, sites
+from tests.report.web.seeded import SHOP, crowd, mara, shoppers, sites
+from tests.support.generator import END_MS
 
 
 class Seen(NamedTuple):
@@ -27,6 +32,16 @@ class Seen(NamedTuple):
     client: TestClient
     ask: Questions
     warehouse: Warehouse
+
+
+def asked_of(ask: Questions | None = None, **given: Any) -> Asked:
+    """A request for a page of the shop, at a time of no matter, that asks `ask`."""
+
+    def nobody(sql: str, parameters: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+        raise QuestionRefused("nobody is asked here")
+
+    values = {"workspace": SHOP, "query": {}, "clock": Clock(ZoneInfo("UTC"), END_MS), **given}
+    return Asked(ask=ask or nobody, policy=AuditPolicy(Policy()), **values)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")

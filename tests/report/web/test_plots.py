@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.limits import AXIS_NODES_MAX, DAY_MS, HOUR_MS, MINUTE_MS
 from pipeline.report.web.moments import Clock, length
-from pipeline.report.web.pages.segments import wilson
+from pipeline.report.web.pages.measures import wilson
 from pipeline.report.web.plot.acts import VISIT_GAP_MS, Act, Visit, visits
 from pipeline.report.web.plot.axis import CLUSTER_PX_MIN, axis, fold_width
 from pipeline.report.web.plot.dense import Day, dense

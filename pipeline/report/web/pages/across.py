@@ -32,16 +32,17 @@ _UNITS = ("persons", "devices")
 def devices_page(asked: Asked) -> Page:
     """Four questions that only a journey across devices can answer."""
     chosen = choice(asked)
+    parts, today = chosen.parts, asked.clock.date(asked.clock.now_ms)
     unit = asked.query.get("unit", "")
     unit = unit if unit in _UNITS else _UNITS[0]
     return Page(
         "devices.html",
         {
             **chosen.values("devices", "Across devices"),
-            **hand_overs(chosen.rows("handovers")),
-            **conversions(chosen.rows("cross_device", goal=chosen.goal)),
-            **waiting(chosen.rows("identify_time")),
-            **coming_back(chosen.rows("retention"), asked.clock.date(asked.clock.now_ms), unit),
+            **parts.values("handovers", lambda: hand_overs(chosen.rows("handovers"))),
+            **parts.values("conversions", lambda: conversions(chosen.rows("cross_device", goal=chosen.goal))),
+            **parts.values("waiting", lambda: waiting(chosen.rows("identify_time"))),
+            **parts.values("back", lambda: coming_back(chosen.rows("retention"), today, unit)),
             "goals": chosen.goals(),
         },
     )

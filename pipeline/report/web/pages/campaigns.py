@@ -20,7 +20,7 @@ _ROWS_MAX = 1_000
 def campaigns_page(asked: Asked) -> Page:
     """First and last touch by person, as conversions or as money of one currency."""
     chosen = choice(asked)
-    rows = chosen.rows("campaigns", goal=chosen.goal, limit=_ROWS_MAX)
+    rows = chosen.parts.of("campaigns", partial(chosen.rows, "campaigns", goal=chosen.goal, limit=_ROWS_MAX)) or []
     level = asked.query.get("level", "campaign")
     level = level if level in LEVELS else "campaign"
     currencies = sorted({row["currency"] for row in rows if row["currency"] and row["last_spent"]})

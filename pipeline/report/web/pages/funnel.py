@@ -1,6 +1,7 @@
 """A funnel across devices: steps in order, as persons and as if every device were one; it must not know SQL."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -42,7 +43,8 @@ def funnel_page(asked: Asked) -> Page:
     within = asked.query.get("within", _DEFAULT)
     if within not in WITHIN:
         raise WrongAddress(f"within: expected one of {', '.join(WITHIN)}")
-    pages = [row["page"] for row in chosen.rows("pages", limit=_SUGGESTED) if row["page"]]
+    seen = chosen.parts.of("pages", partial(chosen.rows, "pages", limit=_SUGGESTED)) or []
+    pages = [row["page"] for row in seen if row["page"]]
     known = [*chosen.goals()[:_SUGGESTED], *pages]
     written = [asked.query.get(f"step{number}", "").strip() for number in range(1, FUNNEL_STEPS_MAX + 1)]
     texts = [text for text in written if text]
@@ -55,13 +57,14 @@ def funnel_page(asked: Asked) -> Page:
     ]
     met = [found for found in conditions if isinstance(found, Condition)]
     whole = bool(met) and len(met) == len(texts)
+    counts = chosen.parts.of("funnel", lambda: _counts(chosen, met, WITHIN[within][1]) if whole else [])
     return Page(
         "funnel.html",
         {
             **chosen.values("funnel", "Funnel"), "fields": _and_empty(fields), "example": example and bool(texts),
             "withins": {name: words for name, (words, _) in WITHIN.items()}, "within": within,
             "within_words": WITHIN[within][0], "known": known, "faulty": bool(texts) and not whole,
-            **_drawn(texts, _counts(chosen, met, WITHIN[within][1]) if whole else []),
+            **_drawn(texts, counts or []),
         },
     )  # fmt: skip
 

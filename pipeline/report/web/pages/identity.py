@@ -35,7 +35,8 @@ class Kept(Struct, frozen=True):
 def identity_page(asked: Asked) -> Page:
     """Shares over time, and small plots of what is kept apart."""
     chosen = choice(asked)
-    days = every_day(asked, chosen.span, chosen.rows("identity_health"), (*_NUMBERS, "actions"))
+    found = chosen.parts.of("days", lambda: chosen.rows("identity_health")) or []
+    days = every_day(asked, chosen.span, found, (*_NUMBERS, "actions"))
     dated = [(date.fromisoformat(row["date"]), row) for row in days]
     parts = [(day, [row[name] for name in ATTRIBUTIONS]) for day, row in dated]
     totals = {name: sum(row[name] for row in days) for name in (*_NUMBERS, "actions")}
@@ -52,6 +53,6 @@ def identity_page(asked: Asked) -> Page:
                 Kept(name, title, why, totals[name], count_days([(day, row[name]) for day, row in dated], 300, 60))
                 for name, title, why in _KEPT_APART
             ],
-            "aliases": asked.rows("aliases")[0],
+            **chosen.parts.values("aliases", lambda: {"aliases": asked.rows("aliases")[0]}),
         },
     )

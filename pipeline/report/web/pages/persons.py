@@ -8,9 +8,10 @@ from pipeline.report.parameters import SORTS
 from pipeline.report.web.devices import icon
 from pipeline.report.web.money import by_key
 from pipeline.report.web.pages.page import ALWAYS, Asked, Page, Period, period
+from pipeline.report.web.pages.parts import Parts
 from pipeline.report.web.pages.segmented import segment_of, with_saved
 from pipeline.report.web.plot.acts import ATTRIBUTIONS
-from pipeline.report.web.who import who
+from pipeline.report.web.who import unnamed, who
 from pipeline.times import ms_of
 from pipeline.warehouse.texts import sql_text
 
@@ -26,7 +27,7 @@ CHIPS = (
 
 def persons_page(asked: Asked) -> Page:
     """Who was there in the period, fifty at a time."""
-    span = period(asked)
+    span, parts = period(asked), Parts(asked)
     said = asked.query.get("segment", "")
     segment, fault = segment_of(asked, said)
     search = asked.query.get("q", "").strip()
@@ -42,8 +43,8 @@ def persons_page(asked: Asked) -> Page:
         {
             "asked": asked, "title": "Persons", "page": "persons", "period": span, "search": search,
             "sort": given["sort"],
-            "segment": said, "fault": fault, "chips": with_saved(asked, CHIPS),
-            "rows": _shown(asked, span, rows, bool(search)),
+            "segment": said, "fault": fault, "chips": with_saved(parts, asked, CHIPS),
+            "rows": _shown(parts, asked, span, rows, bool(search)), "refused": parts.refused,
             "next": f"{rows[-1]['rank']!r}~{rows[-1]['person_id']}" if more else "",
         },
     )  # fmt: skip
@@ -54,17 +55,20 @@ def _cursor(asked: Asked) -> dict[str, Any]:
     return {"after_rank": rank, "after_person": person} if rank and person else {}
 
 
-def _shown(asked: Asked, span: Period, rows: list[dict[str, Any]], search: bool) -> list[dict[str, Any]]:
+def _shown(parts: Parts, asked: Asked, span: Period, rows: list[dict[str, Any]], search: bool) -> list[dict[str, Any]]:
     if not rows:
         return []
     persons = [str(UUID(row["person_id"])) for row in rows]
-    known = {row["person_id"]: row for row in asked.rows("known", persons=persons)}
-    busy = _bars(asked, span, persons)
-    paid = _paid(asked, None if search else span, [row["person_id"] for row in rows if row["conversions"]])
+    names = parts.of("names", lambda: asked.rows("known", persons=persons))
+    known = {row["person_id"]: row for row in names or []}
+    busy = parts.of("bars", lambda: _bars(asked, span, persons)) or {}
+    payers = [row["person_id"] for row in rows if row["conversions"]]
+    paid = parts.of("paid", lambda: _paid(asked, None if search else span, payers)) or {}
     shown = []
     for row in rows:
         about = known.get(row["person_id"], {})
         person = who(about.get("user_ids", []), about.get("traits", {}))
+        person = unnamed(row["person_id"]) if names is None else person
         shown.append(
             {
                 **row,

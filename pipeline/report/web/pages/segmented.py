@@ -7,6 +7,7 @@ from pipeline.report.segments.compile import compiled
 from pipeline.report.segments.condition import EVERYBODY, Condition
 from pipeline.report.segments.tokens import Fault
 from pipeline.report.web.pages.page import Asked
+from pipeline.report.web.pages.parts import Parts
 
 ORDERED = "revenue > 0"
 
@@ -36,6 +37,7 @@ def ordered_of(asked: Asked, text: str) -> Condition | None:
     return found if isinstance(found, Condition) else None
 
 
-def with_saved(asked: Asked, chips: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+def with_saved(parts: Parts, asked: Asked, chips: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """The chips of a page (words, segment), and one for each segment of the workspace that has a name."""
-    return (*chips, *((MARK + name, MARK + name) for name in saved(asked.ask, asked.workspace)))
+    named = parts.of("saved", lambda: saved(asked.ask, asked.workspace)) or {}
+    return (*chips, *((MARK + name, MARK + name) for name in named))

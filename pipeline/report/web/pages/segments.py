@@ -1,25 +1,20 @@
 """Two segments side by side, and everybody in one as a file; it must not know SQL or the language of segments."""
 
-from math import sqrt
+from collections.abc import Sequence
 from typing import Any
-
-from msgspec import Struct
 
 from pipeline.report.asking import Row, audience
 from pipeline.report.csv_text import csv_head, csv_lines
 from pipeline.report.saved import MARK, is_name, saved
 from pipeline.report.segments.condition import Condition
-from pipeline.report.web.moments import length
+from pipeline.report.web.pages.measures import measures
 from pipeline.report.web.pages.page import Asked, Page, Period, WrongAddress, period
+from pipeline.report.web.pages.parts import Parts
 from pipeline.report.web.pages.segmented import ordered_of, segment_of
-from pipeline.report.web.plot.curve import per_cent
 
 _A, _B = "signed_in = true", "signed_in = false"
-_Z = 1.96  # of a 95 % interval
-_RAIL_PX = 420.0
 _PAGES = 10
 _FILE_ROWS_MAX = 200_000
-_MEANS = ("Visits", "Actions", "Devices")
 _COLUMNS = (
     "person_id",
     "user_ids",
@@ -33,46 +28,30 @@ _COLUMNS = (
 )
 
 
-class Measure(Struct, frozen=True):
-    """One line of the comparison. `low`, `high`: of its interval, where it is a share; x of dots and whiskers."""
-
-    name: str
-    about: str
-    a: str
-    b: str
-    a_range: str
-    b_range: str
-    a_x: tuple[float, float, float]
-    b_x: tuple[float, float, float]
-    against: str
-
-
 def segments_page(asked: Asked) -> Page:
     """What differs between A and B."""
-    span = period(asked)
+    span, parts = period(asked), Parts(asked)
     texts = (asked.query.get("a", _A), asked.query.get("b", _B))
     (a, wrong_a), (b, wrong_b) = segment_of(asked, texts[0]), segment_of(asked, texts[1])
-    sides = (
-        [_side(asked, span, one, text) for one, text in zip((a, b), texts, strict=True)]
-        if not (wrong_a or wrong_b)
-        else []
-    )
-    everybody = asked.rows("overview", **span.parameters)[0]["persons"] if sides else 0
+    asks = [] if wrong_a or wrong_b else [(a, texts[0]), (b, texts[1])]
+    sides = parts.of("sides", lambda: [asked.rows("overview", one, **span.parameters)[0] for one, _ in asks]) or []
+    everybody = parts.of("everybody", lambda: asked.rows("overview", **span.parameters)[0]["persons"] if sides else 0)
     return Page(
         "segments.html",
         {
             "asked": asked, "title": "Compare segments", "page": "segments", "period": span,
             "texts": texts, "wrong": (wrong_a, wrong_b), "sides": sides, "everybody": everybody,
-            **_named(asked, texts[0] if not wrong_a else ""),
-            "measures": _measures(sides) if sides else [],
-            "pages": _pages(asked, span, a, b, sides) if sides else [],
+            **_named(parts, asked, texts[0] if not wrong_a else ""),
+            "measures": measures(_with_more(parts, asked, span, asks, sides)) if sides else [],
+            "pages": parts.of("pages", lambda: _pages(asked, span, a, b, sides) if sides else []),
+            "refused": parts.refused,
         },
     )  # fmt: skip
 
 
-def _named(asked: Asked, text: str) -> dict[str, Any]:
+def _named(parts: Parts, asked: Asked, text: str) -> dict[str, Any]:
     """Those that have a name, what was just done with one, and what stands in the form for another."""
-    known, query = saved(asked.ask, asked.workspace), asked.query
+    known, query = parts.of("saved", lambda: saved(asked.ask, asked.workspace)) or {}, asked.query
     done, gone = query.get("saved", ""), query.get("dropped", "")
     gone = gone if is_name(gone) and gone not in known else ""
     return {
@@ -85,79 +64,33 @@ def _named(asked: Asked, text: str) -> dict[str, Any]:
     }
 
 
-def _side(asked: Asked, span: Period, segment: Condition, text: str) -> Row:
-    found = asked.rows("overview", segment, **span.parameters)[0]
+def _with_more(
+    parts: Parts, asked: Asked, span: Period, asks: Sequence[tuple[Condition, str]], sides: Sequence[Row]
+) -> list[Row]:
+    """The sides with what takes a question of its own each; None where it was not told, or there is none."""
+    if not sides:
+        return []
+    none = [None] * len(sides)
+    buyers = parts.of("buyers", lambda: [_buyers(asked, span, text) for _, text in asks]) or none
+    visits = parts.of("visits", lambda: [_visits(asked, span, one) for one, _ in asks]) or none
+    waited = parts.of("waited", lambda: [_waited_ms(asked, span, one) for one, _ in asks]) or none
+    more = zip(sides, buyers, visits, waited, strict=True)
+    return [{**side, "buyers": who, "visits": came, "waited_ms": ms} for side, who, came, ms in more]
+
+
+def _buyers(asked: Asked, span: Period, text: str) -> int | None:
     ordered = ordered_of(asked, text)
-    visits = sum(row["visits"] for row in asked.rows("visit_days", segment, **span.parameters))
-    waited = [row for row in asked.rows("identify_time", segment, **span.parameters) if row["persons"]]
-    middle = sorted((row["median_ms"], row["persons"]) for row in waited)
-    return {
-        **found,
-        "buyers": asked.rows("overview", ordered, **span.parameters)[0]["persons"] if ordered else None,
-        "visits": visits,
-        "waited_ms": middle[len(middle) // 2][0] if middle else None,
-    }
+    return int(asked.rows("overview", ordered, **span.parameters)[0]["persons"]) if ordered else None
 
 
-def _measures(sides: list[Row]) -> list[Measure]:
-    a, b = sides
-    shares = (
-        ("Ordered", "persons with an order", "buyers", "persons"),
-        ("Backfilled", "actions a later sign-in explained", "backfilled", "actions"),
-        ("Nobody’s", "actions no sign-in explains", "anonymous", "actions"),
-    )
-    made = [_mean(name, (a[name.lower()], a["persons"]), (b[name.lower()], b["persons"])) for name in _MEANS]
-    known = [row for row in shares if a[row[2]] is not None and b[row[2]] is not None]
-    made = [_share(name, about, (a[part], a[of]), (b[part], b[of])) for name, about, part, of in known] + made
-    if a["waited_ms"] is not None and b["waited_ms"] is not None:
-        waited = (a["waited_ms"], b["waited_ms"])
-        dots = [_dots(one, 0, 0, max(*waited, 1)) for one in waited]
-        words = (length(waited[0]), length(waited[1]))
-        made.append(Measure("Signed in after", "first action to first sign-in", *words, "", "", dots[0], dots[1], ""))
-    return made
+def _visits(asked: Asked, span: Period, segment: Condition) -> int:
+    return sum(row["visits"] for row in asked.rows("visit_days", segment, **span.parameters))
 
 
-def _share(name: str, about: str, a: tuple[int, int], b: tuple[int, int]) -> Measure:
-    (share_a, low_a, high_a), (share_b, low_b, high_b) = wilson(*a), wilson(*b)
-    most = max(high_a, high_b, 0.01)
-    return Measure(
-        name, about, per_cent(share_a), per_cent(share_b),
-        _range(low_a, high_a, a[1]), _range(low_b, high_b, b[1]),
-        _dots(share_a, low_a, high_a, most), _dots(share_b, low_b, high_b, most), _against(share_a, share_b),
-    )  # fmt: skip
-
-
-def _range(low: float, high: float, of: int) -> str:
-    return f"{low * 100:.1f} to {high * 100:.1f}" if of else "nobody"
-
-
-def _mean(name: str, a: tuple[int, int], b: tuple[int, int]) -> Measure:
-    mean_a, mean_b = a[0] / max(a[1], 1), b[0] / max(b[1], 1)
-    most = max(mean_a, mean_b, 0.01)
-    return Measure(
-        name, "per person", f"{mean_a:.1f}", f"{mean_b:.1f}", "", "",
-        _dots(mean_a, mean_a, mean_a, most), _dots(mean_b, mean_b, mean_b, most), _against(mean_a, mean_b),
-    )  # fmt: skip
-
-
-def wilson(hits: int, of: int) -> tuple[float, float, float]:
-    """A share and its 95 % interval, which holds for few and for all or none too."""
-    if not of:
-        return 0.0, 0.0, 0.0
-    share = hits / of
-    middle = share + _Z * _Z / (2 * of)
-    half = _Z * sqrt(share * (1 - share) / of + _Z * _Z / (4 * of * of))
-    below = 1 + _Z * _Z / of
-    return share, max((middle - half) / below, 0.0), min((middle + half) / below, 1.0)
-
-
-def _dots(value: float, low: float, high: float, most: float) -> tuple[float, float, float]:
-    x = [round(8 + one / most * (_RAIL_PX - 16), 1) for one in (value, low or value, high or value)]
-    return x[0], x[1], x[2]
-
-
-def _against(a: float, b: float) -> str:
-    return f"{a / b:.1f} ×" if a and b else "–"
+def _waited_ms(asked: Asked, span: Period, segment: Condition) -> int | None:
+    rows = asked.rows("identify_time", segment, **span.parameters)
+    middle = sorted((row["median_ms"], row["persons"]) for row in rows if row["persons"])
+    return int(middle[len(middle) // 2][0]) if middle else None
 
 
 def _pages(asked: Asked, span: Period, a: Condition, b: Condition, sides: list[Row]) -> list[tuple[str, float, float]]:

@@ -8,8 +8,9 @@ from pipeline.report.web.devices import device
 from pipeline.report.web.moments import length, long_day
 from pipeline.report.web.money import by_key
 from pipeline.report.web.pages.page import Asked, Page, period
+from pipeline.report.web.pages.parts import Parts
 from pipeline.report.web.pages.segmented import segment_of, with_saved
-from pipeline.report.web.who import who
+from pipeline.report.web.who import Who, unnamed, who
 from pipeline.times import iso, ms_of
 from pipeline.warehouse.texts import sql_text
 
@@ -26,18 +27,19 @@ CHIPS = (
 
 def visits_page(asked: Asked) -> Page:
     """Fifty at a time."""
-    span = period(asked)
+    span, parts = period(asked), Parts(asked)
     said = asked.query.get("segment", "")
     segment, fault = segment_of(asked, said)
     found = asked.rows("visits", segment, **span.parameters, limit=PAGE_ROWS + 1, **_cursor(asked))
     rows, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
-    total = sum(row["visits"] for row in asked.rows("visit_days", segment, **span.parameters))
+    by_day = parts.of("total", lambda: asked.rows("visit_days", segment, **span.parameters))
     last = rows[-1] if rows else None
     return Page(
         "visits.html",
         {
             "asked": asked, "title": "Visits", "page": "visits", "period": span, "segment": said, "fault": fault,
-            "chips": with_saved(asked, CHIPS), "days": _by_day(asked, rows), "total": total,
+            "chips": with_saved(parts, asked, CHIPS), "days": _by_day(parts, asked, rows),
+            "total": None if by_day is None else sum(row["visits"] for row in by_day), "refused": parts.refused,
             "next": f"{last['started_at']}~{last['person_id']}~{last['device']}" if more and last else "",
         },
     )  # fmt: skip
@@ -48,21 +50,28 @@ def _cursor(asked: Asked) -> dict[str, Any]:
     return {"before_ts": parts[0], "before_person": parts[1], "before_device": parts[2]} if len(parts) == 3 else {}
 
 
-def _by_day(asked: Asked, rows: list[Row]) -> list[tuple[str, list[dict[str, Any]]]]:
-    persons = sorted({row["person_id"] for row in rows})
-    known = {row["person_id"]: row for row in asked.rows("known", persons=persons)} if persons else {}
-    paid = _payments(asked, [row for row in rows if row["conversions"]])
+def _by_day(parts: Parts, asked: Asked, rows: list[Row]) -> list[tuple[str, list[dict[str, Any]]]]:
+    names = _names(parts, asked, sorted({row["person_id"] for row in rows}))
+    paid = parts.of("paid", lambda: _payments(asked, [row for row in rows if row["conversions"]])) or []
     days: list[tuple[str, list[dict[str, Any]]]] = []
     for row in rows:
         day = long_day(asked.clock.date(ms_of(row["started_at"])))
         if not days or days[-1][0] != day:
             days.append((day, []))
-        days[-1][1].append(_shown(asked, row, known.get(row["person_id"], {}), paid))
+        days[-1][1].append(_shown(asked, row, names[row["person_id"]], paid))
     return days
 
 
-def _shown(asked: Asked, row: Row, about: Row, paid: list[Row]) -> dict[str, Any]:
-    person = who(about.get("user_ids", []), about.get("traits", {}))
+def _names(parts: Parts, asked: Asked, persons: list[str]) -> dict[str, Who]:
+    """Of each; one who is gone by now is nobody."""
+    found = parts.of("names", lambda: asked.rows("known", persons=persons) if persons else [])
+    if found is None:
+        return {person: unnamed(person) for person in persons}
+    nobody = dict.fromkeys(persons, who([], {}))
+    return nobody | {row["person_id"]: who(row["user_ids"], row["traits"]) for row in found}
+
+
+def _shown(asked: Asked, row: Row, person: Who, paid: list[Row]) -> dict[str, Any]:
     marks = list(row["attributions"])
     signed = next((at for at, name in enumerate(marks) if name == "identified"), -1)
     claimed = row["backfilled"] if signed > 0 else 0
