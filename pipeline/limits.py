@@ -88,6 +88,10 @@ QUERY_ROWS_MAX = 10_000  # past it an error, never a cut
 FOUND_MAX = (
     500  # persons by a search whose IDs travel in one address; who are more are looked for where they are counted
 )
+NEWEST_ROWS_MIN = 500  # of the newest actions, for a list that begins with them: reading fewer takes as long
+NEWEST_ROWS_EACH = 10  # for each line of the list: a visit has fewer, as a rule
+NEWEST_ROWS_MAX = 20_000  # past it each stands somewhere else, and reading everything takes no longer
+NEWEST_MS_MIN = 5 * MINUTE_MS  # where they are looked for first: of a hundred million in 90 days that is 3,900
 REPORTS_AT_ONCE = 2  # pages being worked out: those who wait do not slow down ingest beside them
 PAGE_SECONDS_MAX = 30  # past it a page does not ask its other questions: it says so, and nobody waits for all of them
 REPORTS_WAITING_MAX = 32  # past it 503: a page that comes after a minute is not waited for

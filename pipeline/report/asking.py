@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from pipeline.identity.ids import user_person
 from pipeline.limits import FOUND_MAX
-from pipeline.report import added_up
+from pipeline.report import added_up, newest
 from pipeline.report.parameters import Problem
 from pipeline.report.reports import question, whom
 from pipeline.report.segments.condition import EVERYBODY, Condition
@@ -30,6 +30,8 @@ def rows(
     steps: Sequence[Condition] = (),
 ) -> list[Row] | Problem:
     """The rows of a report."""
+    if page := newest.page(ask, name, values, segment):
+        return _named(*page)
     changed = None
     if added_up.countable(name, segment):
         changed = added_up.changed(ask(sql_text("device_days/changed"), {})[1][0])
@@ -40,8 +42,11 @@ def rows(
     asked = question(name, values, segment, steps, changed=changed, found=found)
     if isinstance(asked, Problem):
         return asked
-    columns, lines = ask(asked.sql, asked.parameters) if found != [] else ([], [])
-    return [dict(zip(columns, row, strict=True)) for row in lines]
+    return _named(*ask(asked.sql, asked.parameters)) if found != [] else []
+
+
+def _named(columns: Sequence[str], lines: Sequence[Sequence[Any]]) -> list[Row]:
+    return [dict(zip(columns, line, strict=True)) for line in lines]
 
 
 def find(ask: Ask, values: Mapping[str, Any], search: str) -> list[Row] | Problem:

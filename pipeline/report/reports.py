@@ -48,12 +48,14 @@ def question(
     *,
     changed: Sequence[str] | None = None,
     found: Sequence[str] | None = None,
+    newest: str | None = None,
 ) -> Question | Problem:
     """The question to put to the warehouse, or the first thing that is wrong with it.
 
     `segment` is `compiled(...)` of a segment, `steps` (of a funnel) are `compiled_step(...)` each. `changed`: the parts
     that say which days of devices have changed since they were added up; None counts every action by itself.
-    `found`: the persons whom `whom(...)` found; None looks for them in the same question.
+    `found`: the persons whom `whom(...)` found; None looks for them in the same question. `newest`: of `visits`, only
+    those that began since then, as the warehouse takes a time.
     """
     if name not in REPORTS:
         return Problem("report", f"one of {', '.join(REPORTS)}")
@@ -74,7 +76,9 @@ def question(
         return Question(counting, {**asked, "changed": list(changed)}, report.columns)
     if found is not None:
         asked["found"] = list(found)
-    return _put_together(report, asked, segment, steps)
+    if name == "visits":
+        asked["newest"] = newest or asked["since"]
+    return _put_together(report, asked, segment, steps, newest=newest is not None)
 
 
 def whom(name: str, values: Mapping[str, Any]) -> Question | None:
@@ -89,7 +93,9 @@ def whom(name: str, values: Mapping[str, Any]) -> Question | None:
     return Question(sql, {name: asked.parameters[name] for name in ("workspace", "search")}, ("found",))
 
 
-def _put_together(report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition]) -> Question:
+def _put_together(
+    report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition], *, newest: bool
+) -> Question:
     """All SQL comes from files and the compiler's constants; whatever was said stands in the parameters."""
     few = "found" in asked and segment.sql == EVERYBODY.sql
     sql = sql_text(f"reports/{report.name}{'_found' * few}").replace("$rank", _RANKS[asked.get("sort", SORTS[0])])
@@ -100,6 +106,7 @@ def _put_together(report: Report, asked: dict[str, Any], segment: Condition, ste
     sql = sql.replace("$searched", sql_text("reports/searched").rstrip() if looked_for else "true")
     sql = sql.replace("$sums", sql_text("reports/sums").rstrip())
     sql = sql.replace("$counted", sql_text("reports/counted").rstrip()).replace("$segment", segment.sql)
+    sql = sql.replace("$newest", sql_text("reports/newest_devices").rstrip() if newest else "true")
     sql = sql.replace("$theirs", sql_text("reports/theirs").rstrip())
     sql = sql.replace("$steps", f"[{', '.join(step.sql for step in steps)}]")
     parameters = dict(asked)

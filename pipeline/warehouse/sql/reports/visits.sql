@@ -1,5 +1,6 @@
 -- Which visits were there? A page of the log, the latest first.
--- First which visits are on the page, by their times alone; then all the rest, of them alone.
+-- First which visits are on the page, by their times alone; then all the rest, of them alone. Of visits that began since
+-- `newest` nothing is missed where only devices are looked at that did something since then.
 WITH
 (
     SELECT groupArray((person_id, device, started_at, ended_at))
@@ -18,9 +19,11 @@ WITH
         (
             SELECT person_id, device, arraySort(groupArray(toUnixTimestamp64Milli(ts))) AS times
             FROM $counted
+            WHERE $newest
             GROUP BY person_id, device
         )
-        WHERE (started_at, device, person_id)
+        WHERE started_at >= {newest:DateTime64(3, 'UTC')}
+          AND (started_at, device, person_id)
             < ({before_ts:DateTime64(3, 'UTC')}, {before_device:String}, {before_person:UUID})
         ORDER BY started_at DESC, device DESC, person_id DESC
         LIMIT {limit:UInt32}
