@@ -132,7 +132,12 @@ _ALL = (
         ("user_id", "person_id", "hits", "devices", "first_said", "last_said", "sites", "protocols"),
         (_SEARCH, Parameter("after_hits", "count", 2**63), Parameter("after_user", "text", ""), limit(50)),
     ),
-    Report("pages", "which pages were seen, and by how many", ("page", "actions", "persons", "devices"), (limit(50),)),
+    Report(
+        "pages",
+        "which pages were seen, and by how many",
+        ("page", "actions", "persons", "devices"),
+        (Parameter("site", "text", ""), limit(50)),
+    ),
     Report(
         "goals",
         "what was done that has a name, by how many, and for how much",

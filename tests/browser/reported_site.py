@@ -11,7 +11,7 @@ import httpx
 from pipeline.identity.ids import user_person
 from pipeline.model import Hit
 from pipeline.times import ms_of
-from tests.report.web.seeded import MARA, SHOP, crowd, mara, shoppers, sites
+from tests.report.web.seeded import APP, MARA, SHOP, crowd, mara, shoppers, sites
 from tests.support.deadline import wait_until
 from tests.support.deployment import Embedded
 
@@ -54,15 +54,15 @@ class ReportedSite(NamedTuple):
 
 @contextmanager
 def reported_site(folder: Path) -> Iterator[ReportedSite]:
-    """With everybody of the seeded world."""
+    """With everybody of the seeded world, each site by a key of its own."""
     up = Embedded(folder, sites(folder))
     up.start()
     try:
         site = ReportedSite(up, f"{up.url}/report/{SHOP}", user_person(SHOP, MARA))
         now_ms = time.time_ns() // 1_000_000
         hits = [*mara(now_ms), *crowd(now_ms), *shoppers(now_ms)]
-        for (workspace, agent), items in _by_browser(hits).items():
-            site.send(items, workspace, agent)
+        for (key, agent), items in _by_browser(hits).items():
+            site.send(items, key, agent)
         site.settle(len(hits))
         yield site
     finally:
@@ -72,7 +72,8 @@ def reported_site(folder: Path) -> Iterator[ReportedSite]:
 def _by_browser(hits: Iterable[Hit]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for hit in hits:
-        found.setdefault((hit.workspace, AGENTS[hit.device_type]), []).append(_item(hit))
+        key = APP if hit.site_id == APP else hit.workspace
+        found.setdefault((key, AGENTS[hit.device_type]), []).append(_item(hit))
     return found
 
 

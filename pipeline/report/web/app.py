@@ -46,9 +46,10 @@ class ReportApp:
         self._ask = ask
         self._keep = keep
         self._alone = alone
+        self._sites = settings.sites.sites
         self._published = settings.sites.published
         self._desk = Desk()
-        self._workspaces = sorted({site.workspace for site in settings.sites.sites})
+        self._workspaces = sorted({site.workspace for site in self._sites})
         numbers = Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max)
         self._policy = AuditPolicy(numbers)
         pages = [Route(f"{ROOT}/{{workspace}}/{path}", self._page(page)) for path, page in every.PAGES.items()]
@@ -158,6 +159,7 @@ class ReportApp:
             policy=self._policy,
             path={name: str(text) for name, text in request.path_params.items()},
             pastes=self._pastes(workspace, f"{request.url.scheme}://{request.headers.get('host', '')}"),
+            sites=tuple(sorted({site.site_id for site in self._sites if site.workspace == workspace})),
             sees_all=self._grant(request).workspace == EVERYTHING,
         )
 

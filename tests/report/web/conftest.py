@@ -1,7 +1,7 @@
 """The seeded world in this process, stitched, for pages that have to have something to show."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from pipeline.audit.policy import AuditPolicy
 from pipeline.identity.policy import Policy
+from pipeline.model import Hit
 from pipeline.questions import QuestionRefused, Questions
 from pipeline.report.saved import Saved
 from pipeline.report.web.access import Grants
@@ -27,11 +28,12 @@ from tests.support.generator import END_MS
 
 
 class Seen(NamedTuple):
-    """The pages on it, whoever answers for it, and where it is stored."""
+    """The pages on it, whoever answers for it, where it is stored, and what was sent, as it came."""
 
     client: TestClient
     ask: Questions
     warehouse: Warehouse
+    hits: Sequence[Hit]
 
 
 def asked_of(ask: Questions | None = None, **given: Any) -> Asked:
@@ -50,7 +52,8 @@ async def seen(chdb_path: str, tmp_path_factory: object) -> AsyncIterator[Seen]:
     warehouse = open_warehouse(f"chdb://{chdb_path}?database=seen")
     migrate(warehouse)
     now_ms = time.time_ns() // 1_000_000
-    await stitch_into(warehouse, [*mara(now_ms), *crowd(now_ms), *shoppers(now_ms)], Policy())
+    hits = [*mara(now_ms), *crowd(now_ms), *shoppers(now_ms)]
+    await stitch_into(warehouse, hits, Policy())
     folder: Path = tmp_path_factory.mktemp("seen")  # type: ignore[attr-defined]
     settings = load_settings({"SEAMLINE_SITES": str(sites(folder))})
 
@@ -60,6 +63,6 @@ async def seen(chdb_path: str, tmp_path_factory: object) -> AsyncIterator[Seen]:
     ask = questions_to(warehouse)
     app = ReportApp(settings, ask, Grants(()), keep)
     client = TestClient(app, "http://localhost", client=("127.0.0.1", 4711), follow_redirects=False)
-    yield Seen(client, ask, warehouse)
+    yield Seen(client, ask, warehouse, hits)
     app.close()
     warehouse.close()

@@ -12,8 +12,10 @@ from pipeline.model import Hit
 from pipeline.times import day, iso, ms_of
 
 SHOP, OTHER, NEW, FIRST = "velo", "otherco", "newco", "firstco"
+SITE, APP = f"{SHOP}-site", f"{SHOP}-app"  # of the shop
 PHONE = {"device_type": "smartphone", "os": "iOS", "browser": "Safari"}
 LAPTOP = {"device_type": "desktop", "os": "Mac", "browser": "Chrome"}
+IN_APP = {**PHONE, "site_id": APP}
 TABLET = {"device_type": "tablet", "os": "iPadOS", "browser": "Safari"}
 MARA = "u-20417"
 
@@ -84,11 +86,11 @@ def mara(now_ms: int) -> list[Hit]:
     hits += visit("5a7d42b8", at(7, 8), [{**signs_in("u-11873"), "holds": False}], TABLET)
     pages = [*titles("Help centre", "Delivery"), signs_in(MARA), *titles("Assembly guide", "Video", "Torque")]
     hits += visit("5a7d42b8", at(8, 20, 2), pages, TABLET)
-    hits += visit("f3b077c4", at(10, 6, 55), [*titles("Ride", "Map"), signs_in(MARA), *titles("Ride started")], PHONE)
+    hits += visit("f3b077c4", at(10, 6, 55), [*titles("Ride", "Map"), signs_in(MARA), *titles("Ride started")], IN_APP)
     hits += visit(
         "8e201a70", at(14, 9, 5), [*titles("Lights", "Basket", "Account"), gone, *titles("Home", "Bells")], LAPTOP
     )
-    hits += visit("f3b077c4", at(17, 17, 40), titles("Ride", "Map", "Ride finished"), PHONE)
+    hits += visit("f3b077c4", at(17, 17, 40), titles("Ride", "Map", "Ride finished"), IN_APP)
     hits += visit("c41fa5e3", at(18, 15, 31), [*titles("Your basket", "Lights"), small, *titles("Reviews")], PHONE)
     return hits
 
@@ -148,9 +150,10 @@ _CAMPAIGNS = (
 
 
 def sites(folder: Path) -> Path:
-    """Four workspaces; nothing ever arrived in two, and in one of them something may."""
+    """Four workspaces, of which one has two sites; nothing ever arrived in two, and in one of them something may."""
     path = folder / "sites.yaml"
     names = (SHOP, OTHER, NEW, FIRST)
     entries = "".join(f"  - {{workspace: {n}, site: {n}-site, native: {{page_keys: [{n}]}}}}\n" for n in names)
-    path.write_text(f"sites:\n{entries}")
+    app = f"  - {{workspace: {SHOP}, site: {APP}, native: {{page_keys: [{APP}]}}}}\n"
+    path.write_text(f"sites:\n{entries}{app}")
     return path

@@ -31,7 +31,8 @@ class Page(Struct, frozen=True):
 
 class Asked(Struct, frozen=True):
     """One request, after the door. `query`: what stands behind the question mark, each name once. `pastes`: for whom,
-    and what to paste so that a tracker sends here. `sees_all`: every workspace, and what belongs to none."""
+    and what to paste so that a tracker sends here. `sites`: of the workspace. `sees_all`: every workspace, and what
+    belongs to none."""
 
     ask: Questions
     workspace: str
@@ -40,6 +41,7 @@ class Asked(Struct, frozen=True):
     policy: AuditPolicy
     path: Mapping[str, str] = {}
     pastes: tuple[tuple[str, str], ...] = ()
+    sites: tuple[str, ...] = ()
     sees_all: bool = False
 
     @property

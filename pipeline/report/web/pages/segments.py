@@ -35,6 +35,8 @@ def segments_page(asked: Asked) -> Page:
     (a, wrong_a), (b, wrong_b) = segment_of(asked, texts[0]), segment_of(asked, texts[1])
     asks = [] if wrong_a or wrong_b else [(a, texts[0]), (b, texts[1])]
     sides = parts.of("sides", lambda: [asked.rows("overview", one, **span.parameters)[0] for one, _ in asks]) or []
+    site = asked.query.get("site", "")
+    site = site if site in asked.sites else ""
     everybody = parts.of("everybody", lambda: asked.rows("overview", **span.parameters)[0]["persons"] if sides else 0)
     return Page(
         "segments.html",
@@ -43,7 +45,8 @@ def segments_page(asked: Asked) -> Page:
             "texts": texts, "wrong": (wrong_a, wrong_b), "sides": sides, "everybody": everybody,
             **_named(parts, asked, texts[0] if not wrong_a else ""),
             "measures": measures(_with_more(parts, asked, span, asks, sides)) if sides else [],
-            "pages": parts.of("pages", lambda: _pages(asked, span, a, b, sides) if sides else []),
+            "pages": parts.of("pages", lambda: _pages(asked, span, (a, b), sides, site) if sides else []),
+            "site": site, "sites": asked.sites if len(asked.sites) > 1 else (),
             "refused": parts.refused,
         },
     )  # fmt: skip
@@ -93,9 +96,12 @@ def _waited_ms(asked: Asked, span: Period, segment: Condition) -> int | None:
     return int(middle[len(middle) // 2][0]) if middle else None
 
 
-def _pages(asked: Asked, span: Period, a: Condition, b: Condition, sides: list[Row]) -> list[tuple[str, float, float]]:
-    """Pages seen by the most different shares of the two."""
-    seen = [{row["page"]: row["persons"] for row in asked.rows("pages", one, **span.parameters)} for one in (a, b)]
+def _pages(
+    asked: Asked, span: Period, segments: Sequence[Condition], sides: Sequence[Row], site: str
+) -> list[tuple[str, float, float]]:
+    """Pages seen by the most different shares of the two, on one site or on all of them."""
+    found = [asked.rows("pages", one, **span.parameters, site=site) for one in segments]
+    seen = [{row["page"]: row["persons"] for row in rows} for rows in found]
     shares = [
         (page, seen[0].get(page, 0) / max(sides[0]["persons"], 1), seen[1].get(page, 0) / max(sides[1]["persons"], 1))
         for page in {*seen[0], *seen[1]}
