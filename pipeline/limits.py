@@ -88,6 +88,7 @@ QUERY_ROWS_MAX = 10_000  # past it an error, never a cut
 FOUND_MAX = (
     500  # persons by a search whose IDs travel in one address; who are more are looked for where they are counted
 )
+DEVICES_ASKED_MAX = 200  # of one person, all in one address: 600 KB at the very longest, and a server takes 1 MiB
 NEWEST_ROWS_MIN = 500  # of the newest actions, for a list that begins with them: reading fewer takes as long
 NEWEST_ROWS_EACH = 10  # for each line of the list: a visit has fewer, as a rule
 NEWEST_ROWS_MAX = 20_000  # past it each stands somewhere else, and reading everything takes no longer

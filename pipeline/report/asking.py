@@ -7,8 +7,9 @@ from pipeline.identity.ids import user_person
 from pipeline.limits import FOUND_MAX
 from pipeline.report import added_up, newest
 from pipeline.report.parameters import Problem
-from pipeline.report.reports import question, whom
+from pipeline.report.reports import about_one, question, whom
 from pipeline.report.segments.condition import EVERYBODY, Condition
+from pipeline.report.whose import Whose, whose
 from pipeline.warehouse.texts import sql_text
 
 Row = dict[str, Any]
@@ -29,7 +30,7 @@ def rows(
     segment: Condition = EVERYBODY,
     steps: Sequence[Condition] = (),
 ) -> list[Row] | Problem:
-    """The rows of a report."""
+    """The rows of a report. About one person `values` may have, as `whose`, what `whose(...)` told of them."""
     if page := newest.page(ask, name, values, segment):
         return _named(*page)
     changed = None
@@ -39,7 +40,10 @@ def rows(
     if search := whom(name, values):  # by itself: in the report it would be worked out for every place that names it
         found = ask(search.sql, search.parameters)[1][0][0]
         found = found if len(found) <= FOUND_MAX else None
-    asked = question(name, values, segment, steps, changed=changed, found=found)
+    theirs = values.get("whose")
+    if about_one(name, values) and not isinstance(theirs, Whose):
+        theirs = whose(ask, str(values["workspace"]), str(values["person"]))
+    asked = question(name, values, segment, steps, changed=changed, found=found, whose=theirs)
     if isinstance(asked, Problem):
         return asked
     return _named(*ask(asked.sql, asked.parameters)) if found != [] else []

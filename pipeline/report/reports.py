@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from pipeline.limits import FOUND_MAX, FUNNEL_STEPS_MAX
 from pipeline.report import added_up
 from pipeline.report.catalogue import REPORTS, Report
 from pipeline.report.parameters import SORTS, Parameter, Problem, checked
 from pipeline.report.segments.condition import EVERYBODY, Condition
+from pipeline.report.whose import Whose, with_whose
 from pipeline.warehouse.texts import sql_text
 
 COMMON = (
@@ -49,13 +50,15 @@ def question(
     changed: Sequence[str] | None = None,
     found: Sequence[str] | None = None,
     newest: str | None = None,
+    whose: Whose | None = None,
 ) -> Question | Problem:
     """The question to put to the warehouse, or the first thing that is wrong with it.
 
     `segment` is `compiled(...)` of a segment, `steps` (of a funnel) are `compiled_step(...)` each. `changed`: the parts
     that say which days of devices have changed since they were added up; None counts every action by itself.
     `found`: the persons whom `whom(...)` found; None looks for them in the same question. `newest`: of `visits`, only
-    those that began since then, as the warehouse takes a time.
+    those that began since then, as the warehouse takes a time. `whose`: what is known of the `person` already; None
+    looks for them in the same question.
     """
     if name not in REPORTS:
         return Problem("report", f"one of {', '.join(REPORTS)}")
@@ -78,7 +81,10 @@ def question(
         asked["found"] = list(found)
     if name == "visits":
         asked["newest"] = newest or asked["since"]
-    return _put_together(report, asked, segment, steps, newest=newest is not None)
+    if whose is not None:
+        asked |= whose.parameters
+    made = _put_together(report, asked, segment, steps, newest=newest is not None)
+    return structs.replace(made, sql=with_whose(made.sql, whose))
 
 
 def whom(name: str, values: Mapping[str, Any]) -> Question | None:
@@ -91,6 +97,12 @@ def whom(name: str, values: Mapping[str, Any]) -> Question | None:
         return None
     sql = f"SELECT arraySlice({sql_text('reports/found').rstrip()}, 1, {FOUND_MAX + 1}) AS found"
     return Question(sql, {name: asked.parameters[name] for name in ("workspace", "search")}, ("found",))
+
+
+def about_one(name: str, values: Mapping[str, Any]) -> bool:
+    """Whether this is a question about one `person`, and asked rightly."""
+    one = name in REPORTS and any(parameter.name == "person" for parameter in REPORTS[name].parameters)
+    return one and isinstance(question(name, values), Question)
 
 
 def _put_together(

@@ -13,6 +13,7 @@ from pipeline.report.asking import Row
 from pipeline.report.web.pages.page import Asked, WrongAddress
 from pipeline.report.web.plot.acts import Act, Visit, act, visits
 from pipeline.report.web.plot.dense import Claimed, Day
+from pipeline.report.whose import Whose, whose
 from pipeline.times import iso
 from pipeline.warehouse.texts import sql_text
 
@@ -55,8 +56,9 @@ class Told(Struct, frozen=True):
 def told(asked: Asked, person_text: str) -> Told | None:
     """None: nobody with this ID was ever seen in this workspace. Of a part of the page only what it shows is asked."""
     part = asked.query.get("part", "")
-    person = _canonical(asked, person_text)
-    devices = asked.rows("person_devices", person=person)
+    theirs = _whose(asked, person_text)
+    person = theirs.person
+    devices = asked.rows("person_devices", person=person, whose=theirs)
     known = asked.rows("known", persons=[person])
     if not devices or not known:
         return None
@@ -64,20 +66,20 @@ def told(asked: Asked, person_text: str) -> Told | None:
         return Told(person, known[0], devices, [], [], [], {}, [], [], "", False)
     many = sum(row["actions"] for row in devices) > AXIS_ACTIONS_MAX - 50
     many = many or sum(row["visits"] for row in devices) > AXIS_VISITS_MAX
-    theirs, cursor = _theirs(asked, person, many)
+    done, cursor = _done(asked, theirs, many)
     names = [row["device"] for row in devices if row["device"].startswith("d:")]
-    nobodys = _nobodys(asked, person, names, theirs)
+    nobodys = _nobodys(asked, person, names, done)
     whole = part != "axis"
-    users = asked.rows("person_users", person=person) if whole else []
+    users = asked.rows("person_users", person=person, whose=theirs) if whole else []
     return Told(
         person=person,
         known=known[0],
         devices=devices,
         users=users,
-        goals=asked.rows("person_goals", person=person) if whole else [],
-        traits=asked.rows("person_traits", person=person) if whole else [],
+        goals=asked.rows("person_goals", person=person, whose=theirs) if whole else [],
+        traits=asked.rows("person_traits", person=person, whose=theirs) if whole else [],
         shared=_shared(asked, names, [row["user_id"] for row in users]),
-        visits=visits([*theirs, *nobodys[:_NOBODYS_MAX]]),
+        visits=visits([*done, *nobodys[:_NOBODYS_MAX]]),
         days=_days(asked, person) if many else [],
         claims=_claims(asked, person) if many else [],
         next_cursor=cursor,
@@ -85,20 +87,21 @@ def told(asked: Asked, person_text: str) -> Told | None:
     )
 
 
-def _canonical(asked: Asked, text: str) -> str:
+def _whose(asked: Asked, text: str) -> Whose:
     """Any of a person's IDs is theirs: links stay right after an alias."""
     try:
         person = str(UUID(text))
     except ValueError:
         raise WrongAddress("a person's ID: expected a UUID") from None
-    return str(asked.sql_rows(sql_text("page/canonical"), person=person)[0]["person"])
+    return whose(asked.ask, asked.workspace, person)
 
 
-def _theirs(asked: Asked, person: str, many: bool) -> tuple[list[Act], str]:
+def _done(asked: Asked, theirs: Whose, many: bool) -> tuple[list[Act], str]:
     """All of them; of many, a page after the cursor or from a day on."""
     if not many:
-        return [act(row, True) for row in asked.rows("journey", person=person, limit=AXIS_ACTIONS_MAX)], ""
-    found = asked.rows("journey", person=person, limit=LIST_ACTIONS, **_cursor(asked))
+        found = asked.rows("journey", person=theirs.person, whose=theirs, limit=AXIS_ACTIONS_MAX)
+        return [act(row, True) for row in found], ""
+    found = asked.rows("journey", person=theirs.person, whose=theirs, limit=LIST_ACTIONS, **_cursor(asked))
     last = found[-1] if len(found) == LIST_ACTIONS else None
     cursor = f"{last['ts']}~{last['event_id']}~{last['device']}" if last else ""
     return [act(row, True) for row in found], cursor
