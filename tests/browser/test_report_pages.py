@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from pipeline.limits import DAY_MS
 from pipeline.times import iso
+from tests.browser.exhausted_pages import exhausted_pages
 from tests.browser.reported_site import ReportedSite, reported_site
 from tests.clients.trackers import installed_node_clients
 from tests.report.web.seeded import FIRST, NEW
@@ -85,25 +86,50 @@ def address(site: ReportedSite, name: str) -> str:
     }.get(name, f"{site.root}/{name}")
 
 
+def fits_and_is_accessible(page: Page, name: str) -> None:
+    axe = (installed_node_clients() / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    assert (name, 0) == (name, page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+    page.evaluate(axe)
+    for scheme, rules in (("light", AXE_RULES), ("dark", COLOUR_RULES)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        found: dict[str, Any] = page.evaluate(AXE, rules)
+        wrong = [(v["id"], v["nodes"][0]["html"][:200]) for v in found["violations"]]
+        assert (name, scheme, []) == (name, scheme, wrong)
+    page.emulate_media(color_scheme="light")
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["desktop", "phone"])
 def test_every_page_fits_and_is_accessible(browser: Browser, site: ReportedSite, size: dict[str, int]) -> None:
     """No sideways scrolling, no request elsewhere, no complaint, nothing found by axe-core; in the dark neither."""
-    axe = (installed_node_clients() / "node_modules" / "axe-core" / "axe.min.js").read_text()
     context = browser.new_context(viewport=size, color_scheme="light", reduced_motion="reduce", bypass_csp=True)  # type: ignore[arg-type]
     seen = looked(context)
     for name in (*PAGES, *(["whole list"] if size is WIDE else [])):
         seen.page.goto(address(site, name))
-        assert (name, 0) == (name, seen.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
-        seen.page.evaluate(axe)
-        for scheme, rules in (("light", AXE_RULES), ("dark", COLOUR_RULES)):
-            seen.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            found: dict[str, Any] = seen.page.evaluate(AXE, rules)
-            wrong = [(v["id"], v["nodes"][0]["html"][:200]) for v in found["violations"]]
-            assert (name, scheme, []) == (name, scheme, wrong)
-        seen.page.emulate_media(color_scheme="light")
+        fits_and_is_accessible(seen.page, name)
     context.close()
     assert {urlsplit(site.root).netloc} == seen.hosts
     assert [line for line in seen.complaints if "404" not in line and "403" not in line] == []
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["desktop", "phone"])
+def test_a_page_with_parts_that_are_not_told_fits_too(
+    browser: Browser, site: ReportedSite, size: dict[str, int]
+) -> None:
+    """Each part says so in its place, with the shorter period; on paper too, without its buttons."""
+    context = browser.new_context(viewport=size, color_scheme="light", reduced_motion="reduce", bypass_csp=True)  # type: ignore[arg-type]
+    seen = looked(context)
+    with exhausted_pages(context, site) as exhausted:
+        for name, left in (("overview", 2), ("persons?sort=first", 2), ("visits", 0)):
+            exhausted.left = left
+            seen.page.goto(f"{site.root}/{name}")
+            fits_and_is_accessible(seen.page, name)
+            expect(seen.page.get_by_role("status").first).to_contain_text("and was stopped.")
+            expect(seen.page.get_by_role("link", name="Show 7 days instead").first).to_be_visible()
+        seen.page.emulate_media(media="print")
+        expect(seen.page.get_by_role("status").first).to_be_visible()
+        expect(seen.page.locator("a:visible", has_text="Show 7 days instead")).to_have_count(0)
+    context.close()
+    assert [] == seen.complaints
 
 
 def test_the_journey_draws_what_the_warehouse_knows(look: Looked, site: ReportedSite) -> None:

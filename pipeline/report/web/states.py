@@ -28,10 +28,10 @@ class Refused(Struct, frozen=True):
     link_words: str
 
 
-def too_much(code: str, asked: Asked) -> Refused:
-    """A shorter period is what helps, where the page has one."""
+def too_much(code: str, asked: Asked, dated: bool = True) -> Refused:
+    """A shorter period is what helps, where the question is of one."""
     said, days = _SAID.get(code, _SLOW), asked.query.get("days", "28")
-    if "person" in asked.path or days == "1":
+    if not dated or "person" in asked.path or days == "1":
         return Refused(code, said, asked.address(), "Try again")
     fewer = 1 if days.isdigit() and int(days) <= _SHORT_DAYS else _SHORT_DAYS
     words = "Show 7 days instead" if fewer > 1 else "Show today instead"

@@ -53,6 +53,6 @@ def identity_page(asked: Asked) -> Page:
                 Kept(name, title, why, totals[name], count_days([(day, row[name]) for day, row in dated], 300, 60))
                 for name, title, why in _KEPT_APART
             ],
-            **chosen.parts.values("aliases", lambda: {"aliases": asked.rows("aliases")[0]}),
+            **chosen.parts.values("aliases", lambda: {"aliases": asked.rows("aliases")[0]}, dated=False),
         },
     )

@@ -43,7 +43,7 @@ def overview_page(asked: Asked) -> Page:
             "shares": [(name, now[name], WHY[name]) for name in ATTRIBUTIONS],
             **parts.values("handovers", lambda: hand_overs(asked.rows("handovers", **span.parameters))),
             **parts.values("conversions", lambda: conversions(asked.rows("cross_device", **span.parameters))),
-            **parts.values("live", lambda: {"live": live_rows(asked, "")}),
+            **parts.values("live", lambda: {"live": live_rows(asked, "")}, dated=False),
             **parts.values("health", lambda: _health(asked, span)),
             **parts.values("letters", lambda: books(asked, span)),
             "checks": still_to_come(now, now["devices"] - anonymous),

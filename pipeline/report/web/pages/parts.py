@@ -26,20 +26,23 @@ class Parts:
         self._now_s = now_s
         self._until_s = now_s() + PAGE_SECONDS_MAX
 
-    def of(self, name: str, make: Callable[[], Made]) -> Made | None:
-        """What `make` says; None, and why in `refused`, if one of its questions took too much."""
+    def of(self, name: str, make: Callable[[], Made], *, dated: bool = True) -> Made | None:
+        """What `make` says; None, and why in `refused`, if one of its questions took too much.
+
+        `dated`: it is about the page's period, so a shorter one would help.
+        """
         if self._now_s() >= self._until_s:
-            self.refused[name] = too_much(NOT_ASKED, self._asked)
+            self.refused[name] = too_much(NOT_ASKED, self._asked, dated)
             return None
         try:
             made = make()
         except TookTooMuch as error:
             _log.warning("a part of a page was not told: %s: %s", name, error.code)
-            self.refused[name] = too_much(error.code, self._asked)
+            self.refused[name] = too_much(error.code, self._asked, dated)
             return None
         self.refused.setdefault(name, None)
         return made
 
-    def values(self, name: str, make: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    def values(self, name: str, make: Callable[[], Mapping[str, Any]], *, dated: bool = True) -> Mapping[str, Any]:
         """The same for what a template is given; nothing, where it was not told."""
-        return self.of(name, make) or {}
+        return self.of(name, make, dated=dated) or {}

@@ -34,7 +34,8 @@ def persons_page(asked: Asked) -> Page:
     sort = asked.query.get("sort", "last")
     given = {"search": search, "sort": sort if sort in SORTS else "last", "limit": PAGE_ROWS + 1, **_cursor(asked)}
     # whoever is looked for by name is looked for everywhere: a person without a visit this month is somebody too
-    found = asked.rows("persons", segment, **(span.parameters if not search else {}), **given)
+    given |= {} if search else span.parameters
+    found = parts.of("rows", lambda: asked.rows("persons", segment, **given), dated=not search) or []
     rows, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
     if search and len(rows) == 1 and "after" not in asked.query:
         return Page("", location=asked.person_url(rows[0]["person_id"]))
@@ -59,7 +60,7 @@ def _shown(parts: Parts, asked: Asked, span: Period, rows: list[dict[str, Any]],
     if not rows:
         return []
     persons = [str(UUID(row["person_id"])) for row in rows]
-    names = parts.of("names", lambda: asked.rows("known", persons=persons))
+    names = parts.of("names", lambda: asked.rows("known", persons=persons), dated=False)
     known = {row["person_id"]: row for row in names or []}
     busy = parts.of("bars", lambda: _bars(asked, span, persons)) or {}
     payers = [row["person_id"] for row in rows if row["conversions"]]

@@ -39,5 +39,5 @@ def ordered_of(asked: Asked, text: str) -> Condition | None:
 
 def with_saved(parts: Parts, asked: Asked, chips: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """The chips of a page (words, segment), and one for each segment of the workspace that has a name."""
-    named = parts.of("saved", lambda: saved(asked.ask, asked.workspace)) or {}
+    named = parts.of("saved", lambda: saved(asked.ask, asked.workspace), dated=False) or {}
     return (*chips, *((MARK + name, MARK + name) for name in named))

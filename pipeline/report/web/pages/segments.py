@@ -54,7 +54,8 @@ def segments_page(asked: Asked) -> Page:
 
 def _named(parts: Parts, asked: Asked, text: str) -> dict[str, Any]:
     """Those that have a name, what was just done with one, and what stands in the form for another."""
-    known, query = parts.of("saved", lambda: saved(asked.ask, asked.workspace)) or {}, asked.query
+    query = asked.query
+    known = parts.of("saved", lambda: saved(asked.ask, asked.workspace), dated=False) or {}
     done, gone = query.get("saved", ""), query.get("dropped", "")
     gone = gone if is_name(gone) and gone not in known else ""
     return {

@@ -30,7 +30,8 @@ def visits_page(asked: Asked) -> Page:
     span, parts = period(asked), Parts(asked)
     said = asked.query.get("segment", "")
     segment, fault = segment_of(asked, said)
-    found = asked.rows("visits", segment, **span.parameters, limit=PAGE_ROWS + 1, **_cursor(asked))
+    given = {**span.parameters, "limit": PAGE_ROWS + 1, **_cursor(asked)}
+    found = parts.of("rows", lambda: asked.rows("visits", segment, **given)) or []
     rows, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
     by_day = parts.of("total", lambda: asked.rows("visit_days", segment, **span.parameters))
     last = rows[-1] if rows else None
@@ -64,7 +65,7 @@ def _by_day(parts: Parts, asked: Asked, rows: list[Row]) -> list[tuple[str, list
 
 def _names(parts: Parts, asked: Asked, persons: list[str]) -> dict[str, Who]:
     """Of each; one who is gone by now is nobody."""
-    found = parts.of("names", lambda: asked.rows("known", persons=persons) if persons else [])
+    found = parts.of("names", lambda: asked.rows("known", persons=persons) if persons else [], dated=False)
     if found is None:
         return {person: unnamed(person) for person in persons}
     nobody = dict.fromkeys(persons, who([], {}))
