@@ -40,8 +40,8 @@ def rows(
     if search := whom(name, values):  # by itself: in the report it would be worked out for every place that names it
         found = ask(search.sql, search.parameters)[1][0][0]
         found = found if len(found) <= FOUND_MAX else None
-    theirs = values.get("whose")
-    if about_one(name, values) and not isinstance(theirs, Whose):
+    theirs = told if isinstance(told := values.get("whose"), Whose) else None
+    if not theirs and about_one(name, values):
         theirs = whose(ask, str(values["workspace"]), str(values["person"]))
     asked = question(name, values, segment, steps, changed=changed, found=found, whose=theirs)
     if isinstance(asked, Problem):

@@ -119,6 +119,7 @@ def _put_together(
     sql = sql.replace("$sums", sql_text("reports/sums").rstrip())
     sql = sql.replace("$counted", sql_text("reports/counted").rstrip()).replace("$segment", segment.sql)
     sql = sql.replace("$newest", sql_text("reports/newest_devices").rstrip() if newest else "true")
+    sql = sql.replace("$known_rows", sql_text(f"reports/known_rows{'_of_one' * ('members' in asked)}").rstrip())
     sql = sql.replace("$theirs", sql_text("reports/theirs").rstrip())
     sql = sql.replace("$steps", f"[{', '.join(step.sql for step in steps)}]")
     parameters = dict(asked)

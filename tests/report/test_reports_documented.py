@@ -56,7 +56,16 @@ def test_every_question_is_a_file_that_begins_with_it() -> None:
     """And no file is left over."""
     folder = ROOT / "pipeline" / "warehouse" / "sql" / "reports"
     pieces = {"counted", "figures", "found", "persons_found", "searched", "sums", "theirs"}
-    pieces |= {"newest", "newest_devices", "newest_persons", "their_devices", "their_ids", "whose"}
+    pieces |= {
+        "newest",
+        "newest_devices",
+        "newest_persons",
+        "known_rows",
+        "known_rows_of_one",
+        "their_devices",
+        "their_ids",
+        "whose",
+    }
 
     assert {path.stem for path in folder.glob("*.sql")} == {*REPORTS, *pieces}
     for name in REPORTS:

@@ -1,6 +1,5 @@
 """Where a person's actions are is asked once: with it reports say what they say without, and hold together."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -24,7 +23,8 @@ ABOUT_ONE = sorted(name for name, one in REPORTS.items() if any(own.name == "per
 
 def told(ask: Questions, name: str, workspace: str, theirs: Whose | None, person: str = "") -> list[list[Any]]:
     """A report about the person, out of what is known of them, or about whoever goes by this ID."""
-    about: Mapping[str, Any] = {"person": theirs.person, "whose": theirs} if theirs else {"person": person}
+    person = theirs.person if theirs else person
+    about = {"person": person, "persons": [person], "whose": theirs}
     found = rows(ask, name, {**EVER, "workspace": workspace, "limit": 200, **about})
     assert isinstance(found, list), found
     return [list(row.values()) for row in found]
@@ -42,6 +42,22 @@ def test_a_report_is_the_same_wherever_it_is_told_to_look(reported: Known, name:
             assert told(ask, name, workspace, None, by_user) == expected
             assert told(ask, name, workspace, whose(ask, workspace, by_user)) == expected
         assert expected
+
+
+def test_what_is_known_of_somebody_is_the_same_too(reported: Known) -> None:
+    """Names, times and traits, of whoever has the most of them; and of nobody nothing is known."""
+    ask, known = reported
+    for workspace in (JOINED, PARTED):
+        by_person = oracle.groups(known.done[workspace], lambda row: row.person)
+        person = max(by_person, key=lambda one: len(oracle.traits(by_person[one])))
+        values = {**EVER, "workspace": workspace, "persons": [person]}
+
+        found = rows(ask, "known", {**values, "whose": whose(ask, workspace, person)})
+
+        assert found == rows(ask, "known", values)
+        assert isinstance(found, list)
+        assert found[0]["traits"] == oracle.traits(by_person[person])
+        assert rows(ask, "known", {**values, "workspace": "nowhere", "whose": whose(ask, "nowhere", person)}) == []
 
 
 def test_who_somebody_is_and_where(reported: Known) -> None:
@@ -87,17 +103,18 @@ def test_who_is_joined_meanwhile_is_somebody_else_until_asked_anew(stored: tuple
         ndjson(
             action("a", 0, user=name, device="phone", workspace="meanwhile"),
             action("b", 1, user=other, device="laptop", workspace="meanwhile"),
+            action("c", 60, user=name, device="laptop", workspace="meanwhile"),
         ),
     )
     theirs = whose(ask, "meanwhile", second)
-    before = {report: told(ask, report, "meanwhile", theirs) for report in ("journey", "person_devices")}
+    before = {report: told(ask, report, "meanwhile", theirs) for report in ("journey", "person_devices", "known")}
     _join(warehouse, persons)
 
     assert {report: told(ask, report, "meanwhile", theirs) for report in before} == before
     assert [row[1] for row in before["journey"]] == ["b"]
     anew = whose(ask, "meanwhile", second)
     assert anew.person == first
-    assert [row[1] for row in told(ask, "journey", "meanwhile", anew)] == ["a", "b"]
+    assert [row[1] for row in told(ask, "journey", "meanwhile", anew)] == ["a", "b", "c"]
     assert [row[7] for row in told(ask, "person_users", "meanwhile", anew)] == ["said", "said"]
 
 

@@ -59,7 +59,7 @@ def told(asked: Asked, person_text: str) -> Told | None:
     theirs = _whose(asked, person_text)
     person = theirs.person
     devices = asked.rows("person_devices", person=person, whose=theirs)
-    known = asked.rows("known", persons=[person])
+    known = asked.rows("known", persons=[person], whose=theirs)
     if not devices or not known:
         return None
     if part == "why":

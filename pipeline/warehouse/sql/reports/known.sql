@@ -2,31 +2,21 @@
 WITH
     theirs AS
     (
-        SELECT person_id, user_id, ts, event_id, device, site_id, traits, traits_once
-        FROM actions
-        WHERE workspace = {workspace:String}
-          AND device IN
-          (
-              SELECT device
-              FROM person_devices
-              WHERE workspace = {workspace:String} AND person_id IN
-              (
-                  SELECT arrayJoin({persons:Array(UUID)})
-                  UNION ALL
-                  SELECT person_id FROM merged_persons WHERE canonical_id IN (SELECT arrayJoin({persons:Array(UUID)}))
-              )
-          )
-          AND person_id IN (SELECT arrayJoin({persons:Array(UUID)}))
+        SELECT *
+        FROM $known_rows
+        WHERE person_id IN (SELECT arrayJoin({persons:Array(UUID)}))
     ),
     said AS
     (
-        SELECT person_id, ts, event_id, false AS once, arrayJoin(JSONExtractKeysAndValuesRaw(traits)) AS pair
+        SELECT
+            person_id, ts, event_id,
+            arrayJoin(arrayConcat(
+                arrayMap(pair -> (false, pair), JSONExtractKeysAndValuesRaw(traits)),
+                arrayMap(pair -> (true, pair), JSONExtractKeysAndValuesRaw(traits_once)))) AS one,
+            one.1 AS once,
+            one.2 AS pair
         FROM theirs
-        WHERE traits != '{}'
-        UNION ALL
-        SELECT person_id, ts, event_id, true AS once, arrayJoin(JSONExtractKeysAndValuesRaw(traits_once)) AS pair
-        FROM theirs
-        WHERE traits_once != '{}'
+        WHERE traits != '{}' OR traits_once != '{}'
     ),
     latest AS
     (

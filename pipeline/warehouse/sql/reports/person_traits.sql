@@ -11,15 +11,16 @@ FROM
         minIf((ts, event_id), once) OVER w                AS earliest_once
     FROM
     (
-        SELECT ts, event_id, device, site_id, protocol, false AS once,
-               arrayJoin(JSONExtractKeysAndValuesRaw(traits)) AS pair, pair.1 AS key, pair.2 AS value
+        SELECT
+            ts, event_id, device, site_id, protocol,
+            arrayJoin(arrayConcat(
+                arrayMap(pair -> (false, pair), JSONExtractKeysAndValuesRaw(traits)),
+                arrayMap(pair -> (true, pair), JSONExtractKeysAndValuesRaw(traits_once)))) AS one,
+            CAST(one.1, 'Bool') AS once,
+            one.2.1 AS key,
+            one.2.2 AS value
         FROM $theirs
-        WHERE traits != '{}'
-        UNION ALL
-        SELECT ts, event_id, device, site_id, protocol, true AS once,
-               arrayJoin(JSONExtractKeysAndValuesRaw(traits_once)) AS pair, pair.1 AS key, pair.2 AS value
-        FROM $theirs
-        WHERE traits_once != '{}'
+        WHERE traits != '{}' OR traits_once != '{}'
     )
     WINDOW w AS (PARTITION BY key)
 )

@@ -1,0 +1,20 @@
+-- What these persons did, of all times.
+(
+    SELECT
+        dictGetOrDefault('canonical_persons', 'canonical_id', action_log.person_id, action_log.person_id) AS person_id,
+        user_id, ts, event_id, device, site_id, traits, traits_once
+    FROM action_log FINAL
+    PREWHERE workspace = {workspace:String}
+      AND device IN
+      (
+          SELECT device
+          FROM person_devices
+          WHERE workspace = {workspace:String} AND person_id IN
+          (
+              SELECT arrayJoin({persons:Array(UUID)})
+              UNION ALL
+              SELECT person_id FROM merged_persons WHERE canonical_id IN (SELECT arrayJoin({persons:Array(UUID)}))
+          )
+      )
+    WHERE NOT stub
+)
