@@ -12,8 +12,9 @@ from pipeline.times import ms_of
 from pipeline.warehouse.texts import sql_text
 
 QUARTER_MS = 900_000  # what a day can be cut at; every time zone is shifted by whole ones
-_REPORTS = {"overview": "reports/overview", "days": "reports/days", "cross_device": "device_days/cross_device"}
-_PIECES = ("sums", "firsts", "conversions", "changed_rows", "within", "whole")  # each may hold those after it
+_SAME_TEXT = ("overview", "days", "visit_days", "handovers", "retention", "goals")
+_REPORTS = {name: f"reports/{name}" for name in _SAME_TEXT} | {"cross_device": "device_days/cross_device"}
+_PIECES = ("sums", "spans", "firsts", "conversions", "named", "changed_rows", "within", "whole")  # each may hold later ones
 
 
 def countable(name: str, segment: Condition) -> bool:

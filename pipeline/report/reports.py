@@ -116,7 +116,8 @@ def _put_together(
     whom_sql = _FOUND if "found" in asked else sql_text("reports/found").rstrip()
     sql = sql.replace("$found", f"{whom_sql} AS found," if looked_for else "")
     sql = sql.replace("$searched", sql_text("reports/searched").rstrip() if looked_for else "true")
-    sql = sql.replace("$sums", sql_text("reports/sums").rstrip())
+    for piece in ("sums", "spans", "named"):
+        sql = sql.replace(f"${piece}", sql_text(f"reports/{piece}").rstrip())
     sql = sql.replace("$counted", sql_text("reports/counted").rstrip()).replace("$segment", segment.sql)
     sql = sql.replace("$newest", sql_text("reports/newest_devices").rstrip() if newest else "true")
     sql = sql.replace("$known_rows", sql_text(f"reports/known_rows{'_of_one' * ('members' in asked)}").rstrip())

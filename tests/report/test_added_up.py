@@ -41,6 +41,10 @@ def test_added_up_days_equal_the_plain_calculation(
 
         assert same(oracle.overview(rows), _answer(warehouse, "overview", asked))
         assert same(oracle.days(rows, zone), _answer(warehouse, "days", asked))
+        assert same(oracle.visit_days(rows, zone), _answer(warehouse, "visit_days", asked))
+        assert same(oracle.handovers(rows), _answer(warehouse, "handovers", asked))
+        assert same(oracle.retention(rows, zone), _answer(warehouse, "retention", asked))
+        assert same(oracle.goals(rows), _answer(warehouse, "goals", asked))
         assert same(oracle.cross_device(rows), _answer(warehouse, "cross_device", asked))
         assert same(
             oracle.cross_device(rows, "Signup"), _answer(warehouse, "cross_device", {**asked, "goal": "Signup"})
@@ -57,7 +61,7 @@ def _answer(warehouse: Warehouse, name: str, values: Mapping[str, Any]) -> list[
     return [list(row.values()) for row in rows]
 
 
-@pytest.mark.parametrize("name", ["overview", "days", "cross_device"])
+@pytest.mark.parametrize("name", ["overview", "days", "visit_days", "handovers", "retention", "goals", "cross_device"])
 def test_a_segment_or_a_period_that_cuts_a_quarter_counts_actions(name: str) -> None:
     """Nothing that was added up knows of either."""
     segment = compiled("country = DE")

@@ -55,7 +55,7 @@ def test_the_bounds_on_the_page_are_those_in_force() -> None:
 def test_every_question_is_a_file_that_begins_with_it() -> None:
     """And no file is left over."""
     folder = ROOT / "pipeline" / "warehouse" / "sql" / "reports"
-    pieces = {"counted", "figures", "found", "persons_found", "searched", "sums", "theirs"}
+    pieces = {"counted", "figures", "found", "named", "persons_found", "searched", "spans", "sums", "theirs"}
     pieces |= {
         "newest",
         "newest_devices",

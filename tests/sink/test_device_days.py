@@ -23,7 +23,7 @@ from tests.support.actions import NOON, action, link, ndjson
 from tests.support.deadline import until
 from tests.support.faulty_warehouse import FaultyWarehouse
 
-REPORTS = ("overview", "days", "cross_device")
+REPORTS = ("overview", "days", "visit_days", "handovers", "retention", "goals", "cross_device")
 PERIODS = (
     {"since": "2026-08-31", "until": "2026-09-03", "zone": "UTC"},
     {"since": "2026-08-31T22:00:00Z", "until": "2026-09-01T22:00:00Z", "zone": "Europe/Berlin", "goal": "Signup"},

@@ -3,12 +3,11 @@ SELECT
     name,
     currency,
     count()                          AS actions,
-    countIf(revenue IS NOT NULL)     AS conversions,
-    sum(ifNull(revenue, 0))          AS spent,
-    uniqExact(person_key)             AS persons,
-    uniqExact(device_key)               AS devices
-FROM $counted
-WHERE name != '' OR revenue IS NOT NULL
+    countIf(paid)                    AS conversions,
+    sum(revenue)                     AS spent,
+    uniqExact(person_key)            AS persons,
+    uniqExact(device_key)            AS devices
+FROM $named
 GROUP BY name, currency
 ORDER BY persons DESC, actions DESC, name, currency
 LIMIT {limit:UInt32}

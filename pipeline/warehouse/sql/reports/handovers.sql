@@ -18,23 +18,23 @@ FROM
     (
         SELECT
             person_key,
-            device,
-            argMax(if(device_type = '', 'unknown', toString(device_type)), ts)              AS kind,
-            arraySort(groupArray(toUnixTimestamp64Milli(ts)))                       AS times,
+            device_key,
+            max((moments[-1], toString(kind)))                                      AS last,
+            arraySort(groupArrayArray(moments))                                     AS times,
             arrayFilter((t, gap, n) -> n = 1 OR gap >= 1800000, times,
                 arrayDifference(times), arrayEnumerate(times))                      AS starts,
             arrayFilter((t, gap, n) -> n = length(times) OR gap >= 1800000, times,
                 arrayPushBack(arrayPopFront(arrayDifference(times)), 0), arrayEnumerate(times)) AS ends,
-            arrayMap((begun, ended) -> (begun, ended, device, kind), starts, ends)  AS visits
-        FROM $counted
+            arrayMap((begun, ended) -> (begun, ended, device_key, if(last.2 = '', 'unknown', last.2)), starts, ends) AS visits
+        FROM $spans
         WHERE person_key IN
         (
             SELECT person_key
-            FROM $counted
+            FROM $spans
             GROUP BY person_key
             HAVING min(device_key) != max(device_key)
         )
-        GROUP BY person_key, device
+        GROUP BY person_key, device_key
     )
     GROUP BY person_key
 )

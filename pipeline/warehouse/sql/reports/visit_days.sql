@@ -3,9 +3,9 @@ SELECT toDate(fromUnixTimestamp64Milli(arrayJoin(starts), 'UTC'), {zone:String})
 FROM
 (
     SELECT
-        arraySort(groupArray(toUnixTimestamp64Milli(ts))) AS times,
+        arraySort(groupArrayArray(moments)) AS times,
         arrayFilter((t, gap, n) -> n = 1 OR gap >= 1800000, times, arrayDifference(times), arrayEnumerate(times)) AS starts
-    FROM $counted
+    FROM $spans
     GROUP BY person_key, device_key
 )
 GROUP BY date
