@@ -14,7 +14,8 @@ from pipeline.warehouse.texts import sql_text
 QUARTER_MS = 900_000  # what a day can be cut at; every time zone is shifted by whole ones
 _SAME_TEXT = ("overview", "days", "visit_days", "handovers", "retention", "goals")
 _REPORTS = {name: f"reports/{name}" for name in _SAME_TEXT} | {"cross_device": "device_days/cross_device"}
-_PIECES = ("sums", "spans", "firsts", "conversions", "named", "changed_rows", "within", "whole")  # each may hold later ones
+# Each may hold those after it.
+_PIECES = ("sums", "spans", "firsts", "conversions", "named", "changed_rows", "within", "whole")
 
 
 def countable(name: str, segment: Condition) -> bool:
