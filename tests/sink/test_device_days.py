@@ -18,7 +18,7 @@ from pipeline.sink.figures import Figures
 from pipeline.times import iso, ms_of
 from pipeline.warehouse.client import DICTIONARIES, Warehouse
 from pipeline.warehouse.erasure import WarehouseErasure
-from pipeline.warehouse.errors import WarehouseUnavailable
+from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from tests.support.actions import NOON, action, link, ndjson
 from tests.support.deadline import until
 from tests.support.faulty_warehouse import FaultyWarehouse
@@ -192,6 +192,17 @@ def test_what_is_too_much_day_by_day_is_added_up_by_month(
     assert warehouse.query("SELECT count() FROM device_days").rows == [[3]]
     asked, plain = counted(warehouse)
     assert asked == plain
+
+
+def test_sums_that_lack_columns_are_refused(warehouse: Warehouse, adding: DeviceDays) -> None:
+    """As of a sink of the version before, in a rolling upgrade: its days stay due, and the next sink adds them up."""
+    insert(warehouse, action("a"))
+    before = "INSERT INTO device_days (workspace, day, device_key, version) SELECT 'shop', '2026-09-01', 1, 1"
+    with pytest.raises(WarehouseRefused, match="all_columns"):
+        warehouse.command(before)
+
+    adding.round()
+    assert warehouse.query("SELECT count(), min(edition) FROM device_days").rows == [[1, 2]]
 
 
 def test_what_came_this_moment_waits(warehouse: Warehouse, adding: DeviceDays) -> None:
