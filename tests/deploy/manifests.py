@@ -1,5 +1,6 @@
 """The manifests as a cluster would get them: rendered, with keys made up for the occasion; it must not judge them."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,11 +17,16 @@ WORKLOADS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 Manifest = dict[str, Any]
 
 
-def render(program: Path, overlay: str, folder: Path, change: str = "") -> list[Manifest]:
-    """Every resource of an overlay, from a copy in `folder`, whose overlays have the secret files they ask for."""
+def render(program: Path, overlay: str, folder: Path, component: str = "") -> list[Manifest]:
+    """Every resource of an overlay, from a copy in `folder`, whose overlays have the secret files they ask for.
+
+    `component`: one more, after those that the overlay has.
+    """
     copy = folder / "kubernetes"
     if not copy.exists():
         shutil.copytree(KUBERNETES, copy)
+    if component:
+        _add(component, copy / "overlays" / overlay / "kustomization.yaml")
     secrets = copy / "overlays" / overlay / "secrets"
     for name in ("clickhouse-password", "erasure-key", "report-tokens"):
         (secrets / name).write_text("5e" * 32 + "\n")
@@ -30,6 +36,12 @@ def render(program: Path, overlay: str, folder: Path, change: str = "") -> list[
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # warnings: a field that a next version will not know
     return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+
+
+def _add(component: str, kustomization: Path) -> None:
+    text = kustomization.read_text()
+    components = re.findall(r"^  - \.\./\.\./components/.*\n", text, re.MULTILINE)
+    kustomization.write_text(text.replace(components[-1], f"{components[-1]}  - ../../components/{component}\n"))
 
 
 def held(manifests: list[Manifest]) -> dict[str, set[str]]:

@@ -1,18 +1,15 @@
 """Production with three replicas of ClickHouse: what the manual asks of a cluster is in its manifests."""
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.deploy.kubectl import KubectlMissing, kubectl
-from tests.deploy.manifests import KUBERNETES, Manifest, only, render, workloads
+from tests.deploy.manifests import Manifest, only, render, workloads
 from tests.deploy.operators import known, problems
 from tests.deploy.security import findings
 from tests.support.lacking import may_lack
 
-OPERATOR = "  - ../../components/clickhouse-operator # the same, with SEAMLINE_WAREHOUSE\n"
 CHI, CHK = "clickhouse.altinity.com/chi", "clickhouse-keeper.altinity.com/chk"
 
 
@@ -21,13 +18,7 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Manifest]:
     """The overlay as it stands, with the component after the operator's."""
     with may_lack(KubectlMissing):
         program = kubectl()
-    folder = tmp_path_factory.mktemp("replicas")
-    shutil.copytree(KUBERNETES, folder / "kubernetes")
-    overlay: Path = folder / "kubernetes" / "overlays" / "production" / "kustomization.yaml"
-    text = overlay.read_text()
-    assert OPERATOR in text
-    overlay.write_text(text.replace(OPERATOR, OPERATOR + "  - ../../components/clickhouse-replicas\n"))
-    return render(program, "production", folder)
+    return render(program, "production", tmp_path_factory.mktemp("clickhouse-replicas"), "clickhouse-replicas")
 
 
 def _installation(manifests: list[Manifest]) -> dict[str, Any]:
