@@ -109,6 +109,14 @@ def run_stitch(settings: Settings) -> int:
         return _refuse(_NEEDS_KAFKA)
     write_logs("stitch", settings.log_format, logging.INFO)
     try:
+        with tracing("stitch", settings.tracing) as traces:
+            return _stitch(settings, traces)
+    except CannotTrace as error:
+        return _refuse(str(error))
+
+
+def _stitch(settings: Settings, traces: "Traces | None") -> int:
+    try:
         warehouse, prefix = _warehouse(settings), settings.log.prefix
         epoch, in_force = warehouse.current_epoch(HITS, prefix), warehouse.prefix_in_force(HITS)
     except (WarehouseRefused, WarehouseUnavailable) as error:
@@ -128,11 +136,7 @@ def run_stitch(settings: Settings) -> int:
         prefix=prefix,
         followers=None if in_force == prefix else in_force,
     )
-    try:
-        with tracing("stitch", settings.tracing) as traces:
-            return run_worker(work, traces)
-    except CannotTrace as error:
-        return _refuse(str(error))
+    return run_worker(work, traces)
 
 
 async def _suppression(log: KafkaLog, settings: Settings) -> Suppression:

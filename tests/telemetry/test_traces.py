@@ -296,7 +296,7 @@ def test_what_cannot_be_spoken_is_refused_at_the_start(settings: TraceSettings, 
 WITHOUT = "import sys; sys.modules['opentelemetry'] = None; from pipeline.cli import main; sys.exit(main())"
 
 
-@pytest.mark.parametrize("stage", ["up", "ingest", "sink"])
+@pytest.mark.parametrize("stage", ["up", "ingest", "stitch", "sink"])
 def test_without_the_extra_a_stage_says_what_to_install(stage: str, tmp_path: Path) -> None:
     """And ends; it does not go on without the spans that were asked for."""
     environ = {
