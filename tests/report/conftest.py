@@ -10,9 +10,9 @@ from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.migrate import migrate
 from tests.audit.stitched_world import questions_to
 from tests.report.reported_world import Reported, fill
-from tests.support.clickhouse_databases import chdb_path, front, reader, warehouse, warehouse_url
+from tests.support.clickhouse_databases import chdb_path, databases, front, reader, warehouse, warehouse_url
 
-__all__ = ["chdb_path", "front", "reader", "reported", "stored", "warehouse", "warehouse_url"]
+__all__ = ["chdb_path", "databases", "front", "reader", "reported", "stored", "warehouse", "warehouse_url"]
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
