@@ -84,22 +84,22 @@ def sections(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_each_question_in_turn_costs_its_own_part_alone(client: TestClient, stopped: Stopped, path: str) -> None:
-    """The page says what was not counted and shows a shorter period; headings stay, other parts are what they were."""
+    """The page says what was not shown and shows a shorter period; headings stay, other parts are what they were."""
     status, whole = seen_when(client, stopped, path, None)
     count = stopped.asked
-    assert (200, False) == (status, "Not counted" in whole)
+    assert (200, False) == (status, "Not shown" in whole)
     assert count > PAGES[path]
     for number in range(count):
         status, text = seen_when(client, stopped, path, number)
         if number < PAGES[path]:
             assert (503, True) == (status, "<h1>Too much at once</h1>" in text), number
             continue
-        assert (200, True) == (status, '<b class="ink">Not counted: ' in text), number
+        assert (200, True) == (status, '<b class="ink">Not shown: ' in text), number
         assert "This took longer than 10 s and was stopped." in text
         before, after = sections(whole), sections(text)
         changed = {name for name in before if before[name] != after.get(name)}
         assert list(before) == list(after)
-        assert [name for name in changed if "ot counted" not in after[name]] == []
+        assert [name for name in changed if "ot shown" not in after[name]] == []
 
 
 @pytest.mark.parametrize("path", WHOLE)
@@ -129,7 +129,7 @@ def test_numbers_that_are_not_told_are_not_noughts(client: TestClient, stopped: 
         assert "Nobody yet" not in "".join(sections(whole).values())
         for number in range(stopped.asked):
             _, text = seen_when(client, stopped, path, number)
-            for what in re.findall("Not counted: (.*?)\\.</b>", text):
+            for what in re.findall("Not shown: (.*?)\\.</b>", text):
                 untold.setdefault(what, []).append(text)
 
     empty = [text.count('<dd class="delta"></dd>') for text in untold["what it was in the period before"]]
