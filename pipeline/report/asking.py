@@ -7,9 +7,9 @@ from pipeline.identity.ids import user_person
 from pipeline.limits import FOUND_MAX
 from pipeline.report import added_up, newest
 from pipeline.report.parameters import Problem
-from pipeline.report.reports import about_one, question, whom
+from pipeline.report.reports import question, whom
 from pipeline.report.segments.condition import EVERYBODY, Condition
-from pipeline.report.whose import Whose, whose
+from pipeline.report.whose import Whose
 from pipeline.warehouse.texts import sql_text
 
 Row = dict[str, Any]
@@ -30,7 +30,10 @@ def rows(
     segment: Condition = EVERYBODY,
     steps: Sequence[Condition] = (),
 ) -> list[Row] | Problem:
-    """The rows of a report. About one person `values` may have, as `whose`, what `whose(...)` told of them."""
+    """The rows of a report.
+
+    About one person `values` may have, as `whose`, what `whose(...)` told of them: worth it for two reports and more.
+    """
     if page := newest.page(ask, name, values, segment):
         return _named(*page)
     changed = None
@@ -41,8 +44,6 @@ def rows(
         found = ask(search.sql, search.parameters)[1][0][0]
         found = found if len(found) <= FOUND_MAX else None
     theirs = told if isinstance(told := values.get("whose"), Whose) else None
-    if not theirs and about_one(name, values):
-        theirs = whose(ask, str(values["workspace"]), str(values["person"]))
     asked = question(name, values, segment, steps, changed=changed, found=found, whose=theirs)
     if isinstance(asked, Problem):
         return asked

@@ -99,12 +99,6 @@ def whom(name: str, values: Mapping[str, Any]) -> Question | None:
     return Question(sql, {name: asked.parameters[name] for name in ("workspace", "search")}, ("found",))
 
 
-def about_one(name: str, values: Mapping[str, Any]) -> bool:
-    """Whether this is a question about one `person`, and asked rightly."""
-    one = name in REPORTS and any(parameter.name == "person" for parameter in REPORTS[name].parameters)
-    return one and isinstance(question(name, values), Question)
-
-
 def _put_together(
     report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition], *, newest: bool
 ) -> Question:

@@ -32,7 +32,7 @@ def told(ask: Questions, name: str, workspace: str, theirs: Whose | None, person
 
 @pytest.mark.parametrize("name", ABOUT_ONE)
 def test_a_report_is_the_same_wherever_it_is_told_to_look(reported: Known, name: str) -> None:
-    """By any of a person's IDs: asked first, known already, or in the same question."""
+    """By any of a person's IDs: known already, or asked in the same question."""
     ask, known = reported
     for workspace in (JOINED, PARTED):
         person = next(row.person for row in known.done[workspace] if row.hit.user_id == "user7")
