@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from pipeline.identity.ids import user_person
 from pipeline.limits import PAGE_SECONDS_MAX
 from pipeline.questions import QuestionRefused, Questions, TookTooMuch, answer, questions
 from pipeline.report.web.opening import report_app
@@ -17,12 +18,13 @@ from pipeline.report.web.pages.parts import Parts
 from pipeline.settings import load_settings
 from pipeline.up.query_socket import QuerySocket
 from tests.report.web.conftest import Seen, asked_of
-from tests.report.web.seeded import SHOP, sites
+from tests.report.web.seeded import MARA, SHOP, sites
 
 # A page, and how many of its first questions are its own: without these there is nothing to show.
 PAGES = {
     "overview": 2,
     "persons?sort=conversions": 0,
+    "visits": 0,
     "visits?segment=revenue+%3E+0": 0,
     "segments?days=90": 0,
     "devices?days=90": 0,
@@ -30,7 +32,7 @@ PAGES = {
     "campaigns": 0,
     "identity": 0,
 }
-WHOLE = ("live.json", "audience.csv?segment=devices+%3E%3D+2")
+WHOLE = ("live.json", "audience.csv?segment=devices+%3E%3D+2", f"persons/{user_person(SHOP, MARA)}")
 TOO_MUCH = TookTooMuch("Code: 159. DB::Exception", "TIMEOUT_EXCEEDED")
 
 
@@ -103,9 +105,11 @@ def test_each_question_in_turn_costs_its_own_part_alone(client: TestClient, stop
 
 
 @pytest.mark.parametrize("path", WHOLE)
-def test_a_file_or_an_answer_for_a_script_is_whole_or_refused(client: TestClient, stopped: Stopped, path: str) -> None:
+def test_files_answers_for_scripts_and_journeys_are_whole_or_refused(
+    client: TestClient, stopped: Stopped, path: str
+) -> None:
     """Half of it would be taken for all of it."""
-    seen_when(client, stopped, path, None)
+    assert 200 == seen_when(client, stopped, path, None)[0]
     for number in range(stopped.asked):
         assert 503 == seen_when(client, stopped, path, number)[0]
 
