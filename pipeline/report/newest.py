@@ -24,6 +24,7 @@ from pipeline.warehouse.texts import sql_text
 
 Answer = tuple[Sequence[str], list[list[Any]]]
 Ask = Callable[[str, Mapping[str, Any]], tuple[list[str], list[list[Any]]]]
+_ANY_VERSION = "action_log", "ts >= {newest:DateTime64(3, 'UTC')}"
 _ROWS_MORE = 8  # times as many, where they did not fill a page: a second look finds enough of all but odd visits
 _TIME_MORE = 6  # times as long, where less was done: half an hour, 3 hours, 18, 4 days and a half, 27
 _ROWS_A_PERSON = 5  # so many of them are asked about, by what was looked at: who is not on the page costs as much
@@ -95,8 +96,10 @@ def _persons(ask: Ask, values: Mapping[str, Any], asked: Mapping[str, Any], newe
     """Those whose last action was since then; where they are too many, the latest of them."""
     most = min(FOUND_MAX, max(count // _ROWS_A_PERSON, 1))
     told = {name: asked[name] for name in ("workspace", "since", "until", "bots")}
-    told |= {"newest": newest, "before": _text(_before_ms("persons", asked)), "limit": most + 1}
-    found = ask(sql_text("reports/newest_persons"), told)[1]
+    told |= {"newest": newest, "before_ts": _text(_before_ms("persons", asked)), "limit": most + 1}
+    first_page = asked["after_rank"] >= FIRST_RANK  # then nobody was there later, and the newest actions say enough
+    actions, where = _ANY_VERSION if first_page else ("action_log FINAL", sql_text("reports/newest_devices").rstrip())
+    found = ask(sql_text("reports/newest_persons").replace("$actions", actions).replace("$newest", where), told)[1]
     if not found:
         return REPORTS["persons"].columns, [], True
     one = question("persons", values, found=[person for person, _ in found[:most]])
