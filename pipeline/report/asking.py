@@ -7,9 +7,9 @@ from pipeline.identity.ids import user_person
 from pipeline.limits import FOUND_MAX
 from pipeline.report import added_up, newest
 from pipeline.report.parameters import Problem
-from pipeline.report.reports import question, whom
+from pipeline.report.reports import Question, about_one, question, whom
 from pipeline.report.segments.condition import EVERYBODY, Condition
-from pipeline.report.whose import Whose
+from pipeline.report.whose import Whose, whose
 from pipeline.warehouse.texts import sql_text
 
 Row = dict[str, Any]
@@ -32,7 +32,7 @@ def rows(
 ) -> list[Row] | Problem:
     """The rows of a report.
 
-    About one person `values` may have, as `whose`, what `whose(...)` told of them: worth it for two reports and more.
+    About one person `values` may have, as `whose`, what `whose(...)` told of them; else it is asked first.
     """
     if page := newest.page(ask, name, values, segment):
         return _named(*page)
@@ -45,6 +45,9 @@ def rows(
         found = found if len(found) <= FOUND_MAX else None
     theirs = told if isinstance(told := values.get("whose"), Whose) else None
     asked = question(name, values, segment, steps, changed=changed, found=found, whose=theirs)
+    if isinstance(asked, Question) and theirs is None and about_one(name):
+        theirs = whose(ask, asked.parameters["workspace"], asked.parameters["person"])
+        asked = question(name, values, segment, steps, whose=theirs)
     if isinstance(asked, Problem):
         return asked
     return _named(*ask(asked.sql, asked.parameters)) if found != [] else []

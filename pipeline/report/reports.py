@@ -99,6 +99,11 @@ def whom(name: str, values: Mapping[str, Any]) -> Question | None:
     return Question(sql, {name: asked.parameters[name] for name in ("workspace", "search")}, ("found",))
 
 
+def about_one(name: str) -> bool:
+    """Whether it is a report about one `person`."""
+    return any(parameter.name == "person" for parameter in REPORTS[name].parameters)
+
+
 def _put_together(
     report: Report, asked: dict[str, Any], segment: Condition, steps: Sequence[Condition], *, newest: bool
 ) -> Question:

@@ -1,5 +1,6 @@
--- Who is meant by this person ID now, by which IDs they go, and on which devices to look for what they did, up to `most`?
+-- Who is meant by this person ID now, and which other IDs stand for the same person?
 SELECT
-    dictGetOrDefault('canonical_persons', 'canonical_id', {person:UUID}, {person:UUID})                     AS person,
-    (SELECT groupUniqArray(person_id) FROM $their_ids)                                                      AS members,
-    (SELECT arraySlice(arraySort(groupUniqArray(device)), 1, {most:UInt32}) FROM $their_devices)            AS devices
+    dictGetOrDefault('canonical_persons', 'canonical_id', {person:UUID}, {person:UUID}) AS person,
+    groupUniqArrayIf(person_id, dictGetOrDefault('canonical_persons', 'canonical_id', person_id, person_id) = canonical_id) AS others
+FROM merged_persons
+WHERE canonical_id = dictGetOrDefault('canonical_persons', 'canonical_id', {person:UUID}, {person:UUID})
