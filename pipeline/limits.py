@@ -82,6 +82,9 @@ DAYS_KEPT_S = 30  # what was added up is told as changed for so long: three time
 CHANGED_DAYS_MAX = 1_000_000  # of devices: past that, counting every action costs less than telling them apart
 CHANGED_PARTS_MAX = 1_000  # their names travel in one address
 
+# --- a warehouse of several shards --------------------------------------------------------------------------------
+SHARDS_MAX = 32  # every report asks each, and every flush is an insert on each: past it a shard wants larger disks
+
 # --- reporting ---------------------------------------------------------------------------------------------------
 QUERY_SECONDS_MAX = 10
 QUERY_ROWS_MAX = 10_000  # past it an error, never a cut

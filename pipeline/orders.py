@@ -23,7 +23,7 @@ from pipeline.sink.sink import GROUP as SINK_GROUP
 from pipeline.up.query_socket import NobodyListens, tell
 
 if TYPE_CHECKING:
-    from pipeline.warehouse.client import Warehouse
+    from pipeline.warehouse.port import Store
 
 _LONG_SECONDS_MAX = 3_600  # replaced files stay on disk for a minute, and a large log or table takes its time
 _CROSSING_SECONDS_MAX = 600  # stitch and sink work off what waits first
@@ -80,7 +80,7 @@ def forget_them(settings: Settings, request: Request) -> Mapping[str, Any]:
         return _tell(settings, "forget", request, _LONG_SECONDS_MAX)
     from pipeline.privacy.cluster import Cluster, OtherKey, StillFound, forget_in_cluster
 
-    async def work(log: Log, warehouse: "Warehouse") -> Any:
+    async def work(log: Log, warehouse: "Store") -> Any:
         try:
             key = erasure_key(settings.erasure_key, make=False)
             cluster = Cluster(log, warehouse, key, settings.stitch.lookback_ms, partial(_cross, log))
@@ -99,7 +99,7 @@ def restitch_all(settings: Settings) -> Mapping[str, Any]:
     if not settings.log.brokers:
         return _tell(settings, "restitch", {}, _LONG_SECONDS_MAX)
 
-    async def work(log: Log, warehouse: "Warehouse") -> Any:
+    async def work(log: Log, warehouse: "Store") -> Any:
         policy = Policy(settings.stitch.lookback_ms, users_per_device_max=settings.stitch.users_per_device_max)
         return await restitch_in_cluster(warehouse, policy, partial(_cross, log), settings.log.prefix)
 
@@ -130,13 +130,13 @@ def _in_cluster(settings: Settings, work: Callable[[Log, Any], Awaitable[Any]]) 
 
 
 @contextmanager
-def _warehouse(settings: Settings) -> Iterator["Warehouse"]:
+def _warehouse(settings: Settings) -> Iterator["Store"]:
     """The server's, for as long as the block lasts; what it refuses is the order's refusal."""
-    from pipeline.warehouse.client import open_warehouse
     from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
+    from pipeline.warehouse.opening import open_store
 
     where = settings.warehouse
-    warehouse = open_warehouse(where.url, password=where.password, cluster=where.cluster)
+    warehouse = open_store(where.url, password=where.password, cluster=where.cluster)
     try:
         yield warehouse
     except (WarehouseRefused, WarehouseUnavailable) as error:

@@ -62,11 +62,11 @@ def _somebody_answers(settings: Settings) -> bool:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Questions]:
-    from pipeline.warehouse.client import open_warehouse  # slow to import, and a running `up` answers without it
+    from pipeline.warehouse.opening import open_store  # slow to import, and a running `up` answers without it
 
     try:
         where = settings.warehouse
-        warehouse = open_warehouse(where.url, password=where.password, cluster=where.cluster)
+        warehouse = open_store(where.url, password=where.password, cluster=where.cluster)
     except ValueError as error:
         raise QuestionRefused(str(error)) from error
     try:

@@ -26,6 +26,7 @@ from pipeline.limits import OFFSET_BITS
 from pipeline.log.port import HITS
 from pipeline.model import Mark
 from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.port import Store
 from pipeline.warehouse.texts import sql_text
 
 
@@ -42,7 +43,7 @@ class NotYet(Exception):
 
 
 async def restitch_in_cluster(
-    warehouse: Warehouse, policy: Policy, cross: Callable[[Mark], Awaitable[list[Mark]]], prefix: str = ""
+    warehouse: Store, policy: Policy, cross: Callable[[Mark], Awaitable[list[Mark]]], prefix: str = ""
 ) -> Restitched:
     """All three steps beside workers that go on; `prefix` is that of their topics. Raises NotYet, and what the
     warehouse and `cross` raise."""
@@ -57,8 +58,14 @@ async def restitch_in_cluster(
     return await asyncio.to_thread(restitch, warehouse, AuditPolicy(policy), epoch)
 
 
-def restitch(warehouse: Warehouse, policy: AuditPolicy, epoch: int) -> Restitched:
-    """Steps 2 and 3; `epoch` is the result of step 1. Blocks. Raises what the warehouse raises."""
+def restitch(warehouse: Store, policy: AuditPolicy, epoch: int) -> Restitched:
+    """Steps 2 and 3, shard by shard; `epoch` is the result of step 1. Blocks. Raises what the warehouse raises."""
+    rows = sum(_restitched(shard, policy, epoch) for shard in warehouse.shards)
+    return Restitched(policy.version, epoch, rows)
+
+
+def _restitched(warehouse: Warehouse, policy: AuditPolicy, epoch: int) -> int:
+    """Of one shard: a device's facts, rows and decisions are together. How many rows."""
 
     def ask(sql: str, parameters: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
         answer = warehouse.query(sql, parameters, readonly=False)
@@ -70,4 +77,4 @@ def restitch(warehouse: Warehouse, policy: AuditPolicy, epoch: int) -> Restitche
         asked = {**asked_of(page, policy), "version": version, "why": why}
         warehouse.command(sql_text("restitch_links"), asked)
         warehouse.command(sql_text("restitch_rows"), asked)
-    return Restitched(policy.version, epoch, int(ask(sql_text("restitched"), {"version": version})[1][0][0]))
+    return int(ask(sql_text("restitched"), {"version": version})[1][0][0])

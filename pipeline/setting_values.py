@@ -6,6 +6,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipeline.limits import SHARDS_MAX
+
 
 def whole(low: int, high: int) -> Callable[[str], int]:
     """A parser of whole numbers within these bounds, both included."""
@@ -63,12 +65,16 @@ def log_url(text: str) -> str:
 
 def warehouse_url(text: str) -> str:
     """Where ClickHouse is, without its password."""
-    url = urlsplit(text)
-    if url.password is not None:
+    urls = [urlsplit(url) for url in text.split(",")]
+    if any(url.password is not None for url in urls):
         raise ValueError("a URL without a password: name a file in SEAMLINE_WAREHOUSE_PASSWORD_FILE instead")
-    if (url.scheme == "chdb" and url.path.startswith("/")) or (
-        url.scheme in ("clickhouse", "clickhouses") and url.hostname
-    ):
+    if len(urls) == 1 and urls[0].scheme == "chdb" and urls[0].path.startswith("/"):
+        return text
+    if all(url.scheme in ("clickhouse", "clickhouses") and url.hostname for url in urls):
+        if len({url.path.strip("/") for url in urls}) > 1 or len({url.netloc for url in urls}) < len(urls):
+            raise ValueError("another server for each shard, with one name of the database on all of them")
+        if len(urls) > SHARDS_MAX:
+            raise ValueError(f"up to {SHARDS_MAX} shards")
         return text
     raise ValueError("`chdb:///folder`, `clickhouse://user@host:8123/database` or `clickhouses://` for TLS")
 

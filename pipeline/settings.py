@@ -136,6 +136,8 @@ def load_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
         problems.append(
             f"{PREFIX}WAREHOUSE: expected a server of {PREFIX}CLICKHOUSE_CLUSTER, got {values['WAREHOUSE']!r}"
         )
+    if not problems and "," in values["WAREHOUSE"] and not values["CLICKHOUSE_CLUSTER"]:
+        problems.append(f"{PREFIX}CLICKHOUSE_CLUSTER: expected the cluster of the shards in {PREFIX}WAREHOUSE, got ''")
     if problems or sites is None:
         raise SettingsError("\n".join(problems))
     shown = tuple((name, _shown(texts[name]), setting.sentence) for name, setting in _BY_NAME.items())

@@ -28,9 +28,10 @@ from pipeline.telemetry.health import Health
 from pipeline.telemetry.logs import write_logs
 from pipeline.telemetry.tracing import CannotTrace, tracing
 from pipeline.up.run import loop_factory, signalled
-from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from pipeline.warehouse.migrate import migrate, renew_dictionaries
+from pipeline.warehouse.opening import open_store
+from pipeline.warehouse.port import Store
 from pipeline.warehouse.retention import set_retention
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def run_migrate(settings: Settings) -> int:
     return _run(settings, "migrate", work)
 
 
-async def _create_topics(settings: Settings, warehouse: Warehouse) -> list[str]:
+async def _create_topics(settings: Settings, warehouse: Store) -> list[str]:
     """A new epoch first, then the topic it is for. A crash between them leaves an epoch unused, which is harmless;
     the other way round, a new log would write under the old epoch and lose to the rows of the log before it. A topic
     that somebody else made, or that an empty warehouse stands behind, has no epoch yet and gets one; not so one that
@@ -224,9 +225,9 @@ def _log(settings: Settings, prefix: str | None = None, timeout_ms: int = 5_000)
     return KafkaLog(log.brokers, security=log.security, prefix=name, timeout_ms=timeout_ms)
 
 
-def _warehouse(settings: Settings) -> Warehouse:
+def _warehouse(settings: Settings) -> Store:
     where = settings.warehouse
-    return open_warehouse(where.url, password=where.password, cluster=where.cluster)
+    return open_store(where.url, password=where.password, cluster=where.cluster)
 
 
 def _run(settings: Settings, stage: str, work: Callable[[], Coroutine[Any, Any, int]]) -> int:

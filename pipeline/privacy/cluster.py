@@ -32,8 +32,8 @@ from pipeline.privacy.forget import Certificate, Request, certificate, erase, fi
 from pipeline.privacy.lines import Forgotten
 from pipeline.privacy.suppression import key_id
 from pipeline.times import day, iso
-from pipeline.warehouse.client import Warehouse
-from pipeline.warehouse.erasure import WarehouseErasure
+from pipeline.warehouse.port import Store
+from pipeline.warehouse.shard_erasure import Erasure
 
 _ROUNDS_MAX = 10  # each needs new devices or names of theirs that came within a second
 
@@ -50,7 +50,7 @@ class Cluster(Struct):
     """What a cluster has. `cross` draws a mark and returns when everybody is past it."""
 
     log: Log
-    warehouse: Warehouse
+    warehouse: Store
     key: bytes
     lookback_ms: int
     cross: Callable[[Mark], Awaitable[list[Mark]]]
@@ -61,7 +61,7 @@ async def forget_in_cluster(cluster: Cluster, request: Request) -> Certificate:
     await _all_have_the_key(cluster)
     now_ms = time.time_ns() // 1_000_000
     made = certificate(cluster.key, request, iso(now_ms))
-    erasure = WarehouseErasure(cluster.warehouse)
+    erasure = Erasure(cluster.warehouse)
     gone = await _remembered(cluster, erasure, request, made)
     logins = await asyncio.to_thread(erasure.logins)
     made.row_versions = await asyncio.to_thread(erase, erasure, gone, logins)
@@ -73,7 +73,7 @@ async def forget_in_cluster(cluster: Cluster, request: Request) -> Certificate:
     return made
 
 
-async def _remembered(cluster: Cluster, erasure: WarehouseErasure, request: Request, made: Certificate) -> Forgotten:
+async def _remembered(cluster: Cluster, erasure: Erasure, request: Request, made: Certificate) -> Forgotten:
     """Steps 1 to 3: until a mark has passed and nothing new of theirs has come."""
     known: set[tuple[str, ...]] = set()
     crossed = False
@@ -90,7 +90,7 @@ async def _remembered(cluster: Cluster, erasure: WarehouseErasure, request: Requ
     raise StillFound(f"after {_ROUNDS_MAX} rounds there is still more to forget: ask again")
 
 
-async def _no_more(cluster: Cluster, erasure: WarehouseErasure) -> None:
+async def _no_more(cluster: Cluster, erasure: Erasure) -> None:
     """Step 4, its second half."""
     for _ in range(_ROUNDS_MAX):
         await _cross(cluster, 0)

@@ -38,8 +38,8 @@ from pipeline.privacy.suppression import (
 )
 from pipeline.stitch.states import erase as erase_states
 from pipeline.times import iso
-from pipeline.warehouse.client import Warehouse
-from pipeline.warehouse.erasure import WarehouseErasure
+from pipeline.warehouse.port import Store
+from pipeline.warehouse.shard_erasure import Erasure
 from pipeline.warehouse.texts import sql_text
 
 
@@ -71,7 +71,7 @@ class Holder(Struct):
     """What a running `up` has. `still`: a block in which everything taken is stored, and nothing is at work."""
 
     log: LocalLog
-    warehouse: Warehouse
+    warehouse: Store
     key: bytes
     suppress: Callable[[Suppression], None]
     still: Callable[[], AbstractAsyncContextManager[None]]
@@ -81,7 +81,7 @@ async def forget(holder: Holder, request: Request) -> Certificate:
     """Erase them; what was done. Raises what the warehouse and the log raise; then ask again."""
     now = iso(time.time_ns() // 1_000_000)
     made = certificate(holder.key, request, now)
-    erasure = WarehouseErasure(holder.warehouse)
+    erasure = Erasure(holder.warehouse)
     gone = await asyncio.to_thread(find, erasure, request, holder.key, now)
     await _suppress(holder, erasure, made, gone)
     async with holder.still():
@@ -101,7 +101,7 @@ async def forget(holder: Holder, request: Request) -> Certificate:
     return made
 
 
-def load_suppression(warehouse: Warehouse, key: bytes) -> Suppression:
+def load_suppression(warehouse: Store, key: bytes) -> Suppression:
     """Everybody who was ever forgotten."""
     rows = warehouse.rows(sql_text("suppressed"))
     return suppression_of(key, (msgspec.convert(row, Suppressed) for row in rows))
@@ -113,7 +113,7 @@ def certificate(key: bytes, request: Request, now: str) -> Certificate:
     return Certificate(str(uuid.uuid4()), request.workspace, who[0](key, request.workspace, who[1]), now)
 
 
-def find(erasure: WarehouseErasure, request: Request, key: bytes, until: str) -> Forgotten:
+def find(erasure: Erasure, request: Request, key: bytes, until: str) -> Forgotten:
     """Who they are, and what is theirs, as the warehouse has it. Blocks."""
     if request.user_id:
         erasure.find(request.workspace, request.user_id, user_person(request.workspace, request.user_id))
@@ -131,13 +131,13 @@ def find(erasure: WarehouseErasure, request: Request, key: bytes, until: str) ->
     )
 
 
-async def _suppress(holder: Holder, erasure: WarehouseErasure, made: Certificate, gone: Forgotten) -> None:
+async def _suppress(holder: Holder, erasure: Erasure, made: Certificate, gone: Forgotten) -> None:
     """Step 1: twice, because those found after the last hit may be more."""
     await asyncio.to_thread(lambda: erasure.insert("suppressions", suppressed(erasure, made, gone)))
     holder.suppress(await asyncio.to_thread(load_suppression, holder.warehouse, holder.key))
 
 
-def suppressed(erasure: WarehouseErasure, made: Certificate, gone: Forgotten) -> list[Suppressed]:
+def suppressed(erasure: Erasure, made: Certificate, gone: Forgotten) -> list[Suppressed]:
     """How they are remembered. Blocks."""
     key, workspace = gone.key, gone.workspace
     ever = (iso(TIME_MIN_MS), gone.until)
@@ -162,7 +162,7 @@ def _erase_states(writer: LocalWriter, gone: Forgotten, logins: list[dict[str, A
     return erase_states(writer.execute, [(gone.workspace, device) for device in gone.devices], names)
 
 
-def erase(erasure: WarehouseErasure, gone: Forgotten, logins: list[dict[str, Any]]) -> dict[str, int]:
+def erase(erasure: Erasure, gone: Forgotten, logins: list[dict[str, Any]]) -> dict[str, int]:
     """Stubs first, then every version of every row goes; how many, by table. Blocks."""
     stubs = [stub_action(stub(gone.key, msgspec.convert(login, Hit)), login["version"]) for login in logins]
     erasure.insert("action_log", stubs)

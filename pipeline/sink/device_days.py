@@ -35,6 +35,7 @@ from pipeline.sink.figures import Figures
 from pipeline.sink.patience import set_within
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import WarehouseRefused
+from pipeline.warehouse.port import Store
 from pipeline.warehouse.texts import sql_text
 
 _NAMED = "SELECT workspace, device, day FROM device_days_due WHERE _part IN {parts:Array(String)}"
@@ -59,7 +60,7 @@ class DeviceDays:
 
     def __init__(
         self,
-        warehouse: Warehouse,
+        store: Store,
         figures: Figures,
         *,
         each_s: float = DAYS_EACH_S,
@@ -67,9 +68,8 @@ class DeviceDays:
         kept_s: float = DAYS_KEPT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._warehouse, self._figures = warehouse, figures
-        self._each_s, self._settle_s, self._kept_s, self._clock = each_s, settle_s, kept_s, clock
-        self._done: dict[str, float] = {}  # part to when it was added up
+        self._figures, self._each_s, self._clock = figures, each_s, clock
+        self._shards = [_Shard(shard, settle_s, kept_s, clock) for shard in store.shards]
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Round after round until `stop` is set."""
@@ -84,19 +84,55 @@ class DeviceDays:
             pause_s = max(self._each_s, (self._clock() - began_s) * DAYS_REST)
 
     def round(self, stopping: Callable[[], bool] = lambda: False) -> None:
-        """Add up what is due, unless `stopping` in between. Blocks; raises what the warehouse raises."""
-        rows = self._warehouse.rows(sql_text("device_days/due"), {"settle_s": self._settle_s})
-        due = [Due(**row) for row in rows]
-        fresh = [part for part in due if part.part not in self._done]
-        self._figures.days_due = _days(fresh)
-        for parts in _portions(fresh):
-            for statement, values in self._statements(parts):
+        """Add up what is due, on each shard, unless `stopping` in between. Blocks; raises what the warehouse raises."""
+        for shard in self._shards:
+            shard.look()
+        for shard in self._shards:
+            for _ in shard.added_up():
+                self._figures.days_due = sum(one.days_due for one in self._shards)
                 if stopping():
                     return
+            shard.drop()
+        self._figures.days_due = sum(one.days_due for one in self._shards)
+
+
+class _Shard:
+    """The days of one shard, which are those of its devices. `days_due`: how many wait."""
+
+    def __init__(self, warehouse: Warehouse, settle_s: int, kept_s: float, clock: Callable[[], float]) -> None:
+        self.days_due = 0
+        self._warehouse, self._settle_s, self._kept_s, self._clock = warehouse, settle_s, kept_s, clock
+        self._due: list[Due] = []
+        self._done: dict[str, float] = {}  # part to when it was added up
+
+    def look(self) -> None:
+        """Step 1."""
+        rows = self._warehouse.rows(sql_text("device_days/due"), {"settle_s": self._settle_s})
+        self._due = [Due(**row) for row in rows]
+        self.days_due = _days(self._fresh())
+
+    def added_up(self) -> Iterator[None]:
+        """Step 2, with a pause before each statement, in which it may end."""
+        for parts in _portions(self._fresh()):
+            for statement, values in self._statements(parts):
+                yield
                 self._warehouse.command(statement, values)
             self._done |= dict.fromkeys((part.part for part in parts), self._clock())
-            self._figures.days_due -= _days(parts)
-        self._drop({part.part for part in due})
+            self.days_due -= _days(parts)
+
+    def drop(self) -> None:
+        """Step 3. Another sink may have been faster."""
+        there = {part.part for part in self._due}
+        long_ago_s = self._clock() - self._kept_s
+        for part, done_s in list(self._done.items()):
+            if part in there and done_s <= long_ago_s:
+                with suppress(WarehouseRefused):
+                    self._warehouse.command(f"ALTER TABLE device_days_due DROP PART '{part}'")
+            if part not in there:
+                del self._done[part]
+
+    def _fresh(self) -> list[Due]:
+        return [part for part in self._due if part.part not in self._done]
 
     def _statements(self, parts: Sequence[Due]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Step 2: whole months in shares of a size, then the days; so many days are done by their months."""
@@ -109,16 +145,6 @@ class DeviceDays:
                 yield sql.replace("$which", _MONTH), {"month": month, "shares": shares, "share": share}
         if _days(parts) and not many:
             yield sql.replace("$which", _DAYS), {"parts": [part.part for part in parts]}
-
-    def _drop(self, there: set[str]) -> None:
-        """Step 3. Another sink may have been faster."""
-        long_ago_s = self._clock() - self._kept_s
-        for part, done_s in list(self._done.items()):
-            if part in there and done_s <= long_ago_s:
-                with suppress(WarehouseRefused):
-                    self._warehouse.command(f"ALTER TABLE device_days_due DROP PART '{part}'")
-            if part not in there:
-                del self._done[part]
 
 
 def _days(parts: Sequence[Due]) -> int:

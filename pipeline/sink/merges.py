@@ -19,7 +19,8 @@ import msgspec
 from pipeline.identity.merges import by_workspace, merges
 from pipeline.limits import CONNECTED_USERS_MAX
 from pipeline.model import Alias, Merge
-from pipeline.warehouse.client import DICTIONARIES, Warehouse
+from pipeline.warehouse.client import DICTIONARIES
+from pipeline.warehouse.port import Store
 
 _REST = 2  # at most a third of the time is spent loading the dictionary
 _ROWS = 50_000
@@ -28,7 +29,7 @@ _ROWS = 50_000
 class Merges:
     """Steps 2 to 4. `written` and `refused` count rows since the start."""
 
-    def __init__(self, warehouse: Warehouse, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, warehouse: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self.written = 0
         self.refused = 0
         self._warehouse = warehouse

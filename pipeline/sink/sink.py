@@ -34,8 +34,8 @@ from pipeline.sink.patience import Patience, Stopped
 from pipeline.sink.poison import insert_good
 from pipeline.sink.statements import nobody, spoken
 from pipeline.sink.suspects import Suspects
-from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import RowsRefused
+from pipeline.warehouse.port import Store
 
 GROUP = "sink"
 DEAD_GROUP = "sink-dead-letters"  # apart: members of one Kafka group should read the same topics
@@ -54,7 +54,7 @@ class Sink:
     def __init__(
         self,
         log: Log,
-        warehouse: Warehouse,
+        warehouse: Store,
         *,
         interval_ms: int = INTERVAL_MS,
         deferral: Deferral | None = None,

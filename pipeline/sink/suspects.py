@@ -12,7 +12,7 @@ from pipeline.limits import SUSPECTS_EACH_S
 from pipeline.questions import QuestionRefused, answer
 from pipeline.sink.patience import set_within
 from pipeline.suspects import GUARDS, number
-from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.port import Store
 
 _FIRST_S = 60.0  # a sink that starts has other things to do
 
@@ -23,7 +23,7 @@ class Suspects:
     """Keeps `numbers`: guard to how many suspects, and under `uncounted` how many counts came to nothing."""
 
     def __init__(
-        self, warehouse: Warehouse, numbers: dict[str, int], first_s: float = _FIRST_S, each_s: float = SUSPECTS_EACH_S
+        self, warehouse: Store, numbers: dict[str, int], first_s: float = _FIRST_S, each_s: float = SUSPECTS_EACH_S
     ) -> None:
         self._warehouse, self._numbers = warehouse, numbers
         self._first_s, self._each_s = first_s, each_s

@@ -46,3 +46,14 @@ def parse(url: str) -> Embedded | Server:
             unquote(parts.path.strip("/")) or DATABASE,
         )
     raise ValueError(f"expected {_EXPECTED}; got {url!r}")
+
+
+def parse_shards(urls: str) -> list[Server]:
+    """The servers of several shards, from their URLs with commas in between; ValueError says what is odd."""
+    servers = [parse(url) for url in urls.split(",")]
+    odd = [server for server in servers if not isinstance(server, Server)]
+    if odd or len({server.database for server in servers}) > 1:
+        raise ValueError(f"expected clickhouse:// servers with one name of a database; got {urls!r}")
+    if len({(server.host, server.port) for server in servers if isinstance(server, Server)}) < len(servers):
+        raise ValueError(f"expected a server for each shard; got one of them twice: {urls!r}")
+    return [server for server in servers if isinstance(server, Server)]

@@ -3,16 +3,15 @@
 Defaults differ between server versions (26.2 turned on async_insert and deduplication), so none is relied upon.
 """
 
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from pipeline.limits import MIB, QUERY_ROWS_MAX, QUERY_SECONDS_MAX
-from pipeline.warehouse import epochs
 from pipeline.warehouse.address import parse
+from pipeline.warehouse.epochs import KeepsEpochs
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from pipeline.warehouse.guard import Verdicts, refusal
 from pipeline.warehouse.handles import Handles, Settings
@@ -67,14 +66,16 @@ class Result(Struct, frozen=True):
     rows: list[list[Any]]
 
 
-class Warehouse:
+class Warehouse(KeepsEpochs):
     """One ClickHouse database. Safe to use from several threads; every call blocks.
 
     Every method raises WarehouseUnavailable (later) or WarehouseRefused (never like this).
     """
 
-    def __init__(self, handles: Handles) -> None:
+    def __init__(self, handles: Handles, reading: Settings | None = None) -> None:
+        """`reading`: settings of its own for what readers ask."""
         self._handles = handles
+        self._reading = reading or {}
         self._replicas = Replicas(handles)
         self._table_functions: frozenset[str] = frozenset()
         self._verdicts = Verdicts()
@@ -126,7 +127,7 @@ class Warehouse:
 
         With `readonly` the text may come from anybody: it can change nothing and reach nothing outside the database.
         """
-        body = self._read(sql, params, _limits(rows_max, seconds_max, readonly), "JSONCompactEachRowWithNames")
+        body = self._read(sql, params, self._limits(rows_max, seconds_max, readonly), "JSONCompactEachRowWithNames")
         head, *rows = (msgspec.json.decode(line) for line in body.splitlines())
         return Result(head, rows)
 
@@ -140,7 +141,7 @@ class Warehouse:
         readonly: bool = True,
     ) -> bytes:
         """The same answer as newline-delimited JSON objects."""
-        return self._read(sql, params, _limits(rows_max, seconds_max, readonly), "JSONEachRow")
+        return self._read(sql, params, self._limits(rows_max, seconds_max, readonly), "JSONEachRow")
 
     def command(self, sql: str, params: Mapping[str, Any] | None = None, *, replicas: int = 0) -> None:
         """Run one statement of our own that answers nothing. What it inserts is stored as by `insert_rows`."""
@@ -149,6 +150,14 @@ class Warehouse:
             client.command(sql, dict(params or {}), settings=same)
 
         self._replicas.caught_up(sql, self._writing(replicas), tell)
+
+    @property
+    def shards(self) -> Sequence["Warehouse"]:
+        """Itself."""
+        return (self,)
+
+    def unite(self) -> None:
+        """Nothing: readers find everything here."""
 
     @property
     def cluster(self) -> str:
@@ -169,26 +178,6 @@ class Warehouse:
         """Make the database of the URL if it is not there."""
         self._handles.create_database()
 
-    def register_log(self, log_id: str, topic: str) -> int:
-        """The epoch of this log, given when it is first seen: at least 1, the same ever after."""
-        return epochs.epoch_of(log_id, topic, self._own, lambda epoch: self._store_epoch(topic, log_id, epoch))
-
-    def raise_epoch(self, log_id: str, topic: str) -> int:
-        """A higher epoch for this very log, from now on."""
-        return epochs.raised(self._own, lambda epoch: self._store_epoch(topic, log_id, epoch))
-
-    def new_epoch(self, topic: str, prefix: str = "") -> int:
-        """A higher epoch for a topic on Kafka, whose name has that prefix there."""
-        return self.register_log(epochs.id_of(prefix, str(uuid.uuid4())), topic)
-
-    def current_epoch(self, topic: str, prefix: str = "") -> int | None:
-        """The newest epoch of a topic whose name has that prefix; nothing before the first."""
-        return epochs.newest(topic, self._own, prefix)
-
-    def prefix_in_force(self, topic: str) -> str | None:
-        """The prefix of the topic that was given an epoch last; nothing before the first."""
-        return epochs.in_force(topic, self._own)
-
     def ping(self) -> bool:
         """Whether it answers SQL now."""
         try:
@@ -203,13 +192,21 @@ class Warehouse:
     def _own(self, sql: str, params: Mapping[str, Any]) -> list[list[Any]]:
         return self.query(sql, params, readonly=False).rows
 
-    def _store_epoch(self, topic: str, log_id: str, epoch: int) -> None:
-        self.insert_rows("log_epochs", msgspec.json.encode({"topic": topic, "log_id": log_id, "epoch": epoch}))
-
     def _writing(self, replicas: int) -> Settings:
         if not self.cluster:
             return _INSERT
         return {**_INSERT, **WRITE, **({"insert_quorum": str(replicas)} if replicas else {})}
+
+    def _limits(self, rows_max: int, seconds_max: float, readonly: bool) -> Settings:
+        limits = {
+            "max_execution_time": str(seconds_max),
+            "timeout_overflow_mode": "throw",
+            "max_result_rows": str(rows_max),
+            "max_result_bytes": str(QUERY_BYTES_MAX),
+            "result_overflow_mode": "throw",
+            "max_memory_usage": str(QUERY_MEMORY_BYTES_MAX),
+        }
+        return {**_READ, **self._reading, **limits, **({"readonly": "1"} if readonly else {})}
 
     def _read(self, sql: str, params: Mapping[str, Any] | None, settings: Settings, fmt: str) -> bytes:
         sql = sql.strip().rstrip(";")
@@ -243,15 +240,3 @@ def open_warehouse(url: str, *, password: str = "", cluster: str = "") -> Wareho
     balancer before them. Nothing is opened yet: the first call connects. ValueError when the URL is neither.
     """
     return Warehouse(Handles(parse(url), password, cluster))
-
-
-def _limits(rows_max: int, seconds_max: float, readonly: bool) -> Settings:
-    limits = {
-        "max_execution_time": str(seconds_max),
-        "timeout_overflow_mode": "throw",
-        "max_result_rows": str(rows_max),
-        "max_result_bytes": str(QUERY_BYTES_MAX),
-        "result_overflow_mode": "throw",
-        "max_memory_usage": str(QUERY_MEMORY_BYTES_MAX),
-    }
-    return {**_READ, **limits, **({"readonly": "1"} if readonly else {})}

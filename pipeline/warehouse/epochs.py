@@ -4,8 +4,12 @@ An epoch is given once and only ever rises. Two processes that register the same
 that register different logs at once see the collision after writing, and the one that sees it moves up.
 """
 
+import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import msgspec
 
 Query = Callable[[str, Mapping[str, Any]], list[list[Any]]]
 EPOCH_MAX = 2**16 - 1
@@ -13,6 +17,41 @@ _PREFIXED = "prefix:"
 _TRIES_MAX = 16
 
 _ALL = "SELECT topic, log_id, epoch FROM log_epochs FINAL ORDER BY epoch, topic, log_id"
+
+
+class KeepsEpochs(ABC):
+    """What keeps the table `log_epochs`."""
+
+    def register_log(self, log_id: str, topic: str) -> int:
+        """The epoch of this log, given when it is first seen: at least 1, the same ever after."""
+        return epoch_of(log_id, topic, self._own, lambda epoch: self._store_epoch(topic, log_id, epoch))
+
+    def raise_epoch(self, log_id: str, topic: str) -> int:
+        """A higher epoch for this very log, from now on."""
+        return raised(self._own, lambda epoch: self._store_epoch(topic, log_id, epoch))
+
+    def new_epoch(self, topic: str, prefix: str = "") -> int:
+        """A higher epoch for a topic on Kafka, whose name has that prefix there."""
+        return self.register_log(id_of(prefix, str(uuid.uuid4())), topic)
+
+    def current_epoch(self, topic: str, prefix: str = "") -> int | None:
+        """The newest epoch of a topic whose name has that prefix; nothing before the first."""
+        return newest(topic, self._own, prefix)
+
+    def prefix_in_force(self, topic: str) -> str | None:
+        """The prefix of the topic that was given an epoch last; nothing before the first."""
+        return in_force(topic, self._own)
+
+    @abstractmethod
+    def insert_rows(self, table: str, ndjson: bytes) -> None:
+        """Store newline-delimited JSON objects."""
+
+    @abstractmethod
+    def _own(self, sql: str, params: Mapping[str, Any]) -> list[list[Any]]:
+        """The rows of an answer to ourselves."""
+
+    def _store_epoch(self, topic: str, log_id: str, epoch: int) -> None:
+        self.insert_rows("log_epochs", msgspec.json.encode({"topic": topic, "log_id": log_id, "epoch": epoch}))
 
 
 def epoch_of(log_id: str, topic: str, query: Query, insert: Callable[[int], None]) -> int:

@@ -8,8 +8,8 @@ it takes, and have every row before a statement refers to it. While a replica is
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -79,7 +79,7 @@ _LOOK_AGAIN_S = 0.5
 
 
 class WarehouseErasure:
-    """One erasure, from `find` to `finish`. Blocks. Nothing may insert meanwhile."""
+    """One erasure on one shard, from `find` to `finish`. Blocks. Nothing may insert meanwhile."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
@@ -89,6 +89,11 @@ class WarehouseErasure:
 
         For a device that is nobody's, its own person, and a user ID that no user can have.
         """
+        self.find_users(workspace, user_id, person_id)
+        self.find_theirs()
+
+    def find_users(self, workspace: str, user_id: str, person_id: str) -> None:
+        """The first half of it: who they are, as this shard knows."""
         replicas = self._replicas()
         self.finish()
         engine = _ON_EVERY_REPLICA if replicas else _MEMORY
@@ -98,7 +103,17 @@ class WarehouseErasure:
         self._insert("erasing_users", who, replicas)
         if replicas:
             self._resolve()
-        for name in ("users", "devices", "rows"):
+        self._warehouse.command(sql_text("erase/find_users"), replicas=replicas)
+
+    def also(self, workspace: str, users: Iterable[tuple[str, str]]) -> None:
+        """In between: these (user ID, person ID) too, whom another shard knows."""
+        who = [{"workspace": workspace, "user_id": user, "person_id": person} for user, person in users]
+        self._insert("erasing_users", who, self._replicas())
+
+    def find_theirs(self) -> None:
+        """The second half: devices and rows, of this shard."""
+        replicas = self._replicas()
+        for name in ("devices", "rows"):
             self._warehouse.command(sql_text(f"erase/find_{name}"), replicas=replicas)
 
     def users(self) -> list[tuple[str, str]]:
@@ -131,10 +146,6 @@ class WarehouseErasure:
         """These dead letters go too."""
         self._insert("erasing_letters", [{"id": name} for name in ids], self._replicas())
 
-    def insert(self, table: str, rows: Sequence[Any]) -> None:
-        """Rows that stay: stubs and suppressions."""
-        self._insert(table, rows)
-
     def erase(self) -> dict[str, int]:
         """Remove it from every table; how many row versions went, by table."""
         gone = {}
@@ -151,13 +162,18 @@ class WarehouseErasure:
 
     def purge(self) -> None:
         """Wait until no file holds what was removed: a server keeps replaced parts for eight minutes."""
-        tables = tuple(CONDITIONS)
-        for table in tables:
-            self._warehouse.command(f"ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 1")
+        with self.hurried():
+            self.wait_for_parts()
+
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Replaced parts go at once while the block runs."""
         try:
-            self._wait_for_parts(tables)
+            for table in CONDITIONS:
+                self._warehouse.command(f"ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 1")
+            yield
         finally:
-            for table in tables:
+            for table in CONDITIONS:
                 self._warehouse.command(f"ALTER TABLE {table} RESET SETTING old_parts_lifetime")
 
     def finish(self) -> None:
@@ -168,14 +184,16 @@ class WarehouseErasure:
         if cluster := self._warehouse.cluster:
             self._wait_until_gone(_DROPPED.format(cluster=cluster), {}, lambda table: None)
 
-    def _wait_for_parts(self, tables: Sequence[str]) -> None:
+    def wait_for_parts(self) -> None:
+        """Until no file of a table holds what was replaced; on a cluster, of any server."""
+
         def hurry(table: str) -> None:
             with suppress(WarehouseRefused):  # without the grant it comes to it by itself, in half a minute
                 self._warehouse.command(f"SYSTEM START CLEANUP {table}")
 
         cluster = self._warehouse.cluster
         parts = f"clusterAllReplicas('{cluster}', system.parts)" if cluster else "system.parts"
-        self._wait_until_gone(_REPLACED.format(parts=parts), {"t": list(tables)}, hurry)
+        self._wait_until_gone(_REPLACED.format(parts=parts), {"t": list(CONDITIONS)}, hurry)
 
     def _wait_until_gone(self, left: str, params: Mapping[str, Any], hurry: Callable[[str], None]) -> None:
         """Until `left` names no table any more; `hurry` is called for each that it does."""

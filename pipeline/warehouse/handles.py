@@ -17,6 +17,8 @@ from clickhouse_connect.driver.exceptions import Error
 
 from pipeline.warehouse.address import Embedded, Server
 from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable, verdict
+from pipeline.warehouse.placement import Place
+from pipeline.warehouse.places import claim, hold
 from pipeline.warehouse.replication import WRITE, database_of
 
 Settings = Mapping[str, str]
@@ -39,10 +41,21 @@ class Handles:
 
     `cluster`: the name, among a server's `remote_servers`, of the replicas that keep it; "" for one node. Then each
     connection has a session of its own, so that two statements can be held to one replica.
+    `sharded`: that cluster has several shards, each with a database of its own. `place`: which of them this is; without
+    one, it is the database in which all of them are read.
     """
 
-    def __init__(self, address: Embedded | Server, password: str = "", cluster: str = "") -> None:
+    def __init__(
+        self,
+        address: Embedded | Server,
+        password: str = "",
+        cluster: str = "",
+        *,
+        sharded: bool = False,
+        place: Place | None = None,
+    ) -> None:
         self.cluster = cluster
+        self._sharded, self._place = sharded, place
         self._address = address
         self._password = password
         self._idle: dict[tuple[tuple[str, str], ...], list[Client]] = {}
@@ -101,10 +114,12 @@ class Handles:
                         (_ONE_NODE if self.cluster else _REPLICATED).format(database), "OTHER_ENGINE"
                     )
                 if self.cluster:
-                    client.command(database_of(database, self.cluster))
+                    client.command(database_of(database, self.cluster, sharded=self._sharded))
                     client.command(f"SYSTEM SYNC DATABASE REPLICA `{database}`")
                 elif not engine:
                     client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+                if self._place is not None:
+                    claim(client, database, self._place, self.cluster)
             finally:
                 client.close()
         except Error as error:
@@ -126,6 +141,8 @@ class Handles:
         engine = client.command(_ENGINE, {"n": self.database})
         if engine and (engine == "Replicated") != bool(self.cluster):
             raise WarehouseRefused((_ONE_NODE if self.cluster else _REPLICATED).format(self.database), "OTHER_ENGINE")
+        if engine and (self._place is not None or not self._sharded):
+            hold(client, self.database, self._place)
         return bool(engine)
 
     def _give_back(self, key: tuple[tuple[str, str], ...], client: Client) -> None:

@@ -15,17 +15,25 @@ import msgspec
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.errors import WarehouseRefused
 from pipeline.warehouse.migration_files import Migration, migrations
+from pipeline.warehouse.port import Store
 from pipeline.warehouse.replication import replicated
 
 __all__ = ["Migration", "migrate", "migrations", "renew_dictionaries"]
 
 
-def migrate(warehouse: Warehouse, folder: Traversable | None = None) -> list[str]:
-    """Bring the database to this version; the names of the files that were applied now.
+def migrate(store: Store, folder: Traversable | None = None) -> list[str]:
+    """Bring the database, of each shard its own, to this version; the names of the files that were applied now.
 
     1. The database is made. 2. Files already recorded are compared: one that changed is WarehouseRefused, and nothing
     is run. 3. Each other file is run, then recorded; a crash in between runs it again, which changes nothing.
+    4. Readers are led to every shard.
     """
+    applied = dict.fromkeys(file for shard in store.shards for file in _brought_up(shard, folder))
+    store.unite()
+    return list(applied)
+
+
+def _brought_up(warehouse: Warehouse, folder: Traversable | None) -> list[str]:
     warehouse.create_database()
     known, all_files = _recorded(warehouse), migrations(folder)
     changed = [m.file for m in all_files if known.get(m.file, m.checksum) != m.checksum]
@@ -40,12 +48,13 @@ def migrate(warehouse: Warehouse, folder: Traversable | None = None) -> list[str
     return [migration.file for migration in fresh]
 
 
-def renew_dictionaries(warehouse: Warehouse, folder: Traversable | None = None) -> None:
+def renew_dictionaries(store: Store, folder: Traversable | None = None) -> None:
     """Have dictionaries read as whoever migrates now: a password may have changed since they were made."""
     made = "CREATE DICTIONARY IF NOT EXISTS"
     for statement in (statement for migration in migrations(folder) for statement in migration.statements()):
         if statement.startswith(made):
-            warehouse.command(_filled(statement.replace(made, "CREATE OR REPLACE DICTIONARY", 1), warehouse))
+            for shard in store.shards:
+                shard.command(_filled(statement.replace(made, "CREATE OR REPLACE DICTIONARY", 1), shard))
 
 
 def _filled(statement: str, warehouse: Warehouse) -> str:

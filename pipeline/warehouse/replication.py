@@ -51,9 +51,13 @@ def replicated(statement: str) -> str:
     return "".join(parts)
 
 
-def database_of(name: str, cluster: str) -> str:
-    """A database that makes on every replica what is made on one, and all of it on a replica that joins."""
-    where = f"'/clickhouse/databases/{name}', '{{shard}}', '{{replica}}'"
+def database_of(name: str, cluster: str, *, sharded: bool = False) -> str:
+    """A database that makes on every replica what is made on one, and all of it on a replica that joins.
+
+    Where the cluster has several shards, each has one for itself: a statement, a mutation above all, is one shard's.
+    """
+    path = f"/clickhouse/databases/{name}{'/{shard}' * sharded}"
+    where = f"'{path}', '{{shard}}', '{{replica}}'"
     return f"CREATE DATABASE IF NOT EXISTS `{name}` ON CLUSTER `{cluster}` ENGINE = Replicated({where})"
 
 

@@ -7,6 +7,7 @@ in it outlives the rows, and finds nothing. What has become cold is moved part b
 from collections.abc import Mapping
 
 from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.port import Store
 
 _AGE = {
     "action_log": "toDateTime(ts)",
@@ -21,12 +22,17 @@ POLICY, COLD = "tiered", "cold"  # a storage policy of the server's configuratio
 _COPIES = {"action_log": ("user_names", "trait_values", "device_days")}  # of what it holds: kept as long
 
 
-def set_retention(warehouse: Warehouse, days: Mapping[str, int], cold_days: int = 0) -> list[str]:
+def set_retention(store: Store, days: Mapping[str, int], cold_days: int = 0) -> list[str]:
     """Have each table keep rows for so many days, 0 for ever; the tables this changed. Asking again changes nothing.
 
     After `cold_days` actions go to the volume `cold` of the storage policy `tiered`, which the server has to have; with
     0 no more of them go, and those that went stay.
     """
+    changed = [table for shard in store.shards for table in _set(shard, days, cold_days)]
+    return list(dict.fromkeys(changed))
+
+
+def _set(warehouse: Warehouse, days: Mapping[str, int], cold_days: int) -> list[str]:
     changed = []
     copies = {copy: days[table] for table, names in _COPIES.items() if table in days for copy in names}
     for table, kept_days in {**days, **copies}.items():

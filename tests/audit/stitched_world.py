@@ -14,13 +14,13 @@ from pipeline.questions import QuestionRefused, Questions, answer
 from pipeline.sink.sink import Sink
 from pipeline.stitch.partition import Partition
 from pipeline.times import ms_of
-from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.port import Store
 from tests.support.fake_log import FakeLog
 
 _HEADERS = {"schema": HIT_SCHEMA, "count": ""}
 
 
-def questions_to(warehouse: Warehouse) -> Questions:
+def questions_to(warehouse: Store) -> Questions:
     """As commands ask: within the limits, and read only."""
 
     def ask(sql: str, parameters: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
@@ -32,7 +32,7 @@ def questions_to(warehouse: Warehouse) -> Questions:
     return ask
 
 
-async def stitch_into(warehouse: Warehouse, hits: Sequence[Hit], policy: Policy, size: int = 20) -> None:
+async def stitch_into(warehouse: Store, hits: Sequence[Hit], policy: Policy, size: int = 20) -> None:
     """One partition; records of up to `size` hits, a checkpoint every 20 records, and one flush."""
     log, states = FakeLog(1), _States(policy)
     partition = Partition(0, policy, 1, states, 0)  # type: ignore[arg-type]

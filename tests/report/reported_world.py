@@ -15,8 +15,8 @@ from pipeline.log.port import ALIASES, Append
 from pipeline.model import ALIAS_SCHEMA, Alias, Hit
 from pipeline.sink.sink import Sink
 from pipeline.times import iso, ms_of
-from pipeline.warehouse.client import Warehouse
-from pipeline.warehouse.erasure import WarehouseErasure
+from pipeline.warehouse.port import Store
+from pipeline.warehouse.shard_erasure import Erasure
 from tests.audit.stitched_world import stitch_into
 from tests.support.fake_log import FakeLog
 from tests.support.generator import END_MS, Sent, Shape, world
@@ -50,7 +50,7 @@ class Reported(msgspec.Struct):
     arrivals: Sequence[Sent]
 
 
-async def fill(warehouse: Warehouse) -> Reported:
+async def fill(warehouse: Store) -> Reported:
     """Everything through the real stitcher and the real sink."""
     arrivals = [msgspec.structs.replace(sent, workspace=w) for sent in world(23, SHAPE).hits for w in WORKSPACES]
     hits = [told(sent) for sent in arrivals]
@@ -107,9 +107,9 @@ def _record(said: Sequence[Alias]) -> Append:
     return Append(ALIASES, 0, value, {"schema": ALIAS_SCHEMA, "count": str(len(said))})
 
 
-def _forget(warehouse: Warehouse) -> None:
+def _forget(warehouse: Store) -> None:
     """As the order of `forget` does it in the warehouse: logins on devices of others stay, without a name."""
-    erasure = WarehouseErasure(warehouse)
+    erasure = Erasure(warehouse)
     erasure.find(FORGOTTEN, HER, user_person(FORGOTTEN, HER))
     nobody = {"user_id": "erased:1", "person_id": user_person(FORGOTTEN, "erased:1"), "version": 1 << 50}
     stubs = [{**login, **nobody} for login in erasure.logins()]
