@@ -76,7 +76,9 @@ def warehouse_url(text: str) -> str:
         if len(urls) > SHARDS_MAX:
             raise ValueError(f"up to {SHARDS_MAX} shards")
         return text
-    raise ValueError("`chdb:///folder`, `clickhouse://user@host:8123/database` or `clickhouses://` for TLS")
+    raise ValueError(
+        "`chdb:///folder`, `clickhouse://user@host:8123/database` or `clickhouses://` for TLS; one a shard, with commas"
+    )
 
 
 def cluster(text: str) -> str:

@@ -15,7 +15,7 @@ from pipeline.report.web.gate import CannotOpen
 from pipeline.settings import Settings
 from pipeline.telemetry.logs import write_logs
 from pipeline.telemetry.tracing import CannotTrace
-from pipeline.up.stages import StageEnded, stages
+from pipeline.up.stages import OneWarehouse, StageEnded, stages
 
 
 def run_up(settings: Settings) -> int:
@@ -24,7 +24,7 @@ def run_up(settings: Settings) -> int:
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_up(settings))
-    except (LogInUse, SpoolLocked, NewerFormat, NoKey, CannotOpen, CannotTrace, OSError) as error:
+    except (LogInUse, SpoolLocked, NewerFormat, NoKey, CannotOpen, CannotTrace, OneWarehouse, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except StageEnded as error:

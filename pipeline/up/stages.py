@@ -46,6 +46,10 @@ Run = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 _log = logging.getLogger(__name__)
 
 
+class OneWarehouse(Exception):
+    """Several shards are for stages of their own: here one process holds everything."""
+
+
 class StageEnded(Exception):
     """A stage ended by itself; the process must not go on without it."""
 
@@ -138,6 +142,8 @@ async def stages(settings: Settings, mounts: Mounts | None = None) -> AsyncItera
 
 
 def _open_warehouse(settings: Settings) -> Warehouse:
+    if "," in settings.warehouse.url:
+        raise OneWarehouse(f"SEAMLINE_WAREHOUSE: expected one for `seamline up`, got {settings.warehouse.url!r}")
     warehouse = open_warehouse(settings.warehouse.url, password=settings.warehouse.password)
     migrate(warehouse)
     set_retention(warehouse, settings.warehouse.retention_days)

@@ -37,7 +37,7 @@ def parse(url: str) -> Embedded | Server:
         raise ValueError("a warehouse URL carries no password; give it apart")
     if parts.scheme == "chdb" and not parts.netloc and PurePosixPath(parts.path).is_absolute() and parts.path != "/":
         return Embedded(unquote(parts.path), parse_qs(parts.query).get("database", [DATABASE])[0])
-    if parts.scheme in _PORTS and parts.hostname:
+    if parts.scheme in _PORTS and parts.hostname and "," not in url:
         return Server(
             parts.hostname,
             parts.port or _PORTS[parts.scheme],

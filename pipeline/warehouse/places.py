@@ -17,7 +17,9 @@ _TABLE = """
 _THERE = "SELECT count() FROM system.tables WHERE database = {d:String} AND name = {t:String}"
 _HELD = "SELECT arrayStringConcat(groupUniqArray(concat('shard ', toString(shard), ' of ', toString(shards))), ', ')"
 _CODE = "OTHER_SHARDS"
-_KEPT = "The list is fixed: another number of shards, or order, is another database, filled by `seamline replay`"
+_KEPT = (
+    "The list is fixed: another number or order is another database (deploy/README.md, ClickHouse on several shards)"
+)
 
 
 def claim(client: Any, database: str, place: Place, cluster: str) -> None:

@@ -164,6 +164,25 @@ def test_a_cluster_is_of_a_server() -> None:
     assert load_settings(given).warehouse.cluster == "main"
 
 
+def test_several_shards_are_servers_of_one_cluster() -> None:
+    """In their order, each another one, with the database under one name."""
+    shards = "clickhouse://me@a/shop,clickhouse://me@b:9000/shop"
+    given = {"SEAMLINE_WAREHOUSE": shards, "SEAMLINE_CLICKHOUSE_CLUSTER": "main"}
+    assert load_settings(given).warehouse.url == shards
+
+    with pytest.raises(SettingsError, match="SEAMLINE_CLICKHOUSE_CLUSTER: expected the cluster of the shards"):
+        load_settings({"SEAMLINE_WAREHOUSE": shards})
+    for odd, says in (
+        (f"{shards},clickhouse://me@c/other", "expected another server for each shard, with one name of the database"),
+        (f"{shards},clickhouse://me@a/shop", "expected another server for each shard"),
+        (f"{shards},chdb:///shop", "expected `chdb:///folder`"),
+        (f"{shards},clickhouse://me:secret@c/shop", "expected a URL without a password"),
+        (",".join(f"clickhouse://h{n}/shop" for n in range(33)), "expected up to 32 shards"),
+    ):
+        with pytest.raises(SettingsError, match=f"SEAMLINE_WAREHOUSE: {says}"):
+            load_settings({**given, "SEAMLINE_WAREHOUSE": odd})
+
+
 def test_every_odd_value_is_named_at_once() -> None:
     """Not one a restart."""
     with pytest.raises(SettingsError) as error:

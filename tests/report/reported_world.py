@@ -50,9 +50,9 @@ class Reported(msgspec.Struct):
     arrivals: Sequence[Sent]
 
 
-async def fill(warehouse: Store) -> Reported:
-    """Everything through the real stitcher and the real sink."""
-    arrivals = [msgspec.structs.replace(sent, workspace=w) for sent in world(23, SHAPE).hits for w in WORKSPACES]
+async def fill(warehouse: Store, workspaces: Sequence[str] = WORKSPACES, shape: Shape = SHAPE) -> Reported:
+    """Everything of these workspaces through the real stitcher and the real sink."""
+    arrivals = [msgspec.structs.replace(sent, workspace=w) for sent in world(23, shape).hits for w in workspaces]
     hits = [told(sent) for sent in arrivals]
     await stitch_into(warehouse, hits, Policy())
     log = FakeLog(1)
@@ -61,10 +61,12 @@ async def fill(warehouse: Store) -> Reported:
             _said(workspace, pair, number, withdrawn)
             for workspace in ([JOINED, PARTED, FORGOTTEN] if not withdrawn else [PARTED])
             for pair in PAIRS
+            if workspace in workspaces
         ]
         await log.append([_record(said)])
         await Sink(log, warehouse).flush_once()
-    _forget(warehouse)
+    if FORGOTTEN in workspaces:
+        _forget(warehouse)
     return _known(arrivals, hits)
 
 
@@ -125,7 +127,7 @@ def _known(arrivals: Sequence[Sent], hits: Sequence[Hit]) -> Reported:
     for hit in hits:
         if hit.user_id:
             users.setdefault((hit.workspace, hit.device), set()).add(hit.user_id)
-    done: dict[str, list[Done]] = {workspace: [] for workspace in WORKSPACES}
+    done: dict[str, list[Done]] = {hit.workspace: [] for hit in hits}
     for key, hit in last.items():
         belongs_to, attribution = answers[key]
         row = Done(hit, ms_of(hit.ts), _joined(hit.workspace).get(belongs_to, belongs_to), attribution)

@@ -27,7 +27,7 @@ _REPLICA = "<shard><replica><host>127.0.0.1</host><port>9000</port></replica></s
 _CONFIG = f"""
 <clickhouse>
   <tcp_port>9000</tcp_port>
-  <remote_servers><{CLUSTER}>{_REPLICA * SHARDS}</{CLUSTER}></remote_servers>
+  <remote_servers><{CLUSTER}>{_REPLICA * SHARDS}</{CLUSTER}><one>{_REPLICA}</one></remote_servers>
 </clickhouse>
 """
 
@@ -46,7 +46,7 @@ def servers(front: Front, name: str) -> list[Server]:
 
 def opened(front: Front, name: str) -> ShardedWarehouse:
     """The warehouse of that name, as a process opens it."""
-    return sharded(servers(front, name), _route(name))
+    return sharded(servers(front, name), route(name))
 
 
 @contextmanager
@@ -61,8 +61,9 @@ def migrated(front: Front, name: str) -> Iterator[ShardedWarehouse]:
     warehouse.close()
 
 
-def _route(name: str) -> Route:
-    real = distributed(CLUSTER, f"{name}_by_number")
+def route(name: str, cluster: str = CLUSTER) -> Route:
+    """How readers reach the shards of that warehouse."""
+    real = distributed(cluster, f"{name}_by_number")
     mine = f"_database = concat(''{name}_'', toString(shardNum() - 1))".replace("''", "\\'")
     filters = ", ".join(f"'{name}_by_number.{table}': '{mine}'" for table in _read())
     return Route(real.engine, {**real.settings, "additional_table_filters": f"{{{filters}}}"})

@@ -21,7 +21,7 @@ class FaultyWarehouse(Warehouse):
         self.after: Callable[[str], None] = lambda step: None
         self.steps: list[str] = []
 
-    def insert_rows(self, table: str, ndjson: bytes) -> None:
+    def insert_rows(self, table: str, ndjson: bytes, **_: Any) -> None:
         self._pass(table, self._real.insert_rows, table, ndjson)
 
     def apply_links(self, batch: str) -> None:

@@ -38,6 +38,7 @@ def test_the_engine_can_read_all_of_it(reader: Warehouse) -> None:
     asked = [
         *map(replicated, STATEMENTS),
         database_of("shop", "main"),
+        database_of("shop", "main", sharded=True),
         "SYSTEM SYNC REPLICA t LIGHTWEIGHT",
         "SYSTEM SYNC REPLICA ON CLUSTER `main` `shop`.t LIGHTWEIGHT",
         "SYSTEM RELOAD DICTIONARY ON CLUSTER `main` `shop`.d",
