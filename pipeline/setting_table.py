@@ -112,7 +112,7 @@ SETTINGS: tuple[Setting, ...] = (
         "CLICKHOUSE_CLUSTER",
         value.cluster,
         "",
-        "the cluster, of the server's `remote_servers`, whose replicas, of one or more shards, keep it; without it, one node",
+        "the cluster, of the server's `remote_servers`, that keeps the warehouse in replicas or shards; else one node",
         ("stitch", "sink", "report", "migrate", COMMANDS),
     ),
     Setting(

@@ -118,12 +118,24 @@ class Handles:
                     client.command(f"SYSTEM SYNC DATABASE REPLICA `{database}`")
                 elif not engine:
                     client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
-                if self._place is not None:
-                    claim(client, database, self._place, self.cluster)
             finally:
                 client.close()
+            if self._place is not None:
+                self._claim(self._place)
         except Error as error:
             raise verdict(error) from None
+
+    def _claim(self, place: Place) -> None:
+        """Have the database be that shard, which its connections ask for from then on."""
+        self._sort_known = True
+        client = self._open(self._address.database, WRITE if self.cluster else {})
+        try:
+            claim(client, self.database, place, self.cluster)
+        except BaseException:
+            self._sort_known = False
+            raise
+        finally:
+            client.close()
 
     def close(self) -> None:
         """Close what is idle; what is lent is closed when it comes back."""
@@ -142,7 +154,7 @@ class Handles:
         if engine and (engine == "Replicated") != bool(self.cluster):
             raise WarehouseRefused((_ONE_NODE if self.cluster else _REPLICATED).format(self.database), "OTHER_ENGINE")
         if engine and (self._place is not None or not self._sharded):
-            hold(client, self.database, self._place)
+            hold(client, self.database, self._place, self.cluster)
         return bool(engine)
 
     def _give_back(self, key: tuple[tuple[str, str], ...], client: Client) -> None:

@@ -10,12 +10,13 @@ from pipeline.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from pipeline.warehouse.placement import PLACES, Place
 from pipeline.warehouse.replication import replicated
 
-_TABLE = """
-    CREATE TABLE IF NOT EXISTS `{database}`.{table} (shard UInt16, shards UInt16)
+_TABLE = f"""
+    CREATE TABLE IF NOT EXISTS {PLACES} (shard UInt16, shards UInt16)
     ENGINE = ReplacingMergeTree ORDER BY (shard, shards)
-"""
-_THERE = "SELECT count() FROM system.tables WHERE database = {d:String} AND name = {t:String}"
+""".strip()
+_THERE = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = {t:String}"
 _HELD = "SELECT arrayStringConcat(groupUniqArray(concat('shard ', toString(shard), ' of ', toString(shards))), ', ')"
+_CATCH_UP = f"SYSTEM SYNC REPLICA {PLACES} LIGHTWEIGHT"
 _CODE = "OTHER_SHARDS"
 _KEPT = (
     "The list is fixed: another number or order is another database (deploy/README.md, ClickHouse on several shards)"
@@ -23,25 +24,28 @@ _KEPT = (
 
 
 def claim(client: Any, database: str, place: Place, cluster: str) -> None:
-    """Have this new database be that shard; again changes nothing. WarehouseRefused when it is anything else."""
-    if not _there(client, database, PLACES) and _there(client, database, "migrations"):
+    """Have this database, which the connection is in, be that shard; again changes nothing. WarehouseRefused when it is
+    anything else."""
+    if not _there(client, PLACES) and _there(client, "migrations"):
         raise WarehouseRefused(f"`{database}` was filled as one shard, and cannot be {place}. {_KEPT}", _CODE)
-    table = _TABLE.format(database=database, table=PLACES)
-    client.command(replicated(table) if cluster else table)
+    client.command(replicated(_TABLE) if cluster else _TABLE)
     if cluster:
-        client.command(f"SYSTEM SYNC REPLICA `{database}`.{PLACES} LIGHTWEIGHT")
-    if not _held(client, database):
-        client.command(f"INSERT INTO `{database}`.{PLACES} VALUES ({place.shard}, {place.shards})")  # noqa: S608
-    _refuse_other(database, _held(client, database), place)
+        client.command(_CATCH_UP)
+    if not _held(client):
+        client.command(f"INSERT INTO {PLACES} VALUES ({place.shard}, {place.shards})")  # noqa: S608
+    _refuse_other(database, _held(client), place)
 
 
-def hold(client: Any, database: str, place: Place | None) -> None:
+def hold(client: Any, database: str, place: Place | None, cluster: str) -> None:
     """WarehouseRefused when this database is another shard than that, or is one where none is expected."""
-    if not _there(client, database, PLACES):
+    if not _there(client, PLACES):
         if place is not None:
             raise WarehouseRefused(f"`{database}` is not {place} yet: run `seamline migrate`", _CODE)
         return
-    held = _held(client, database)
+    held = _held(client)
+    if not held and cluster:
+        client.command(_CATCH_UP)
+        held = _held(client)
     if not held:
         raise WarehouseUnavailable(f"this replica does not know yet which shard `{database}` is")
     _refuse_other(database, held, place)
@@ -53,9 +57,9 @@ def _refuse_other(database: str, held: str, place: Place | None) -> None:
         raise WarehouseRefused(f"SEAMLINE_WAREHOUSE has `{database}` as {expected}, and it is {held}. {_KEPT}", _CODE)
 
 
-def _there(client: Any, database: str, table: str) -> bool:
-    return bool(int(client.command(_THERE, {"d": database, "t": table})))
+def _there(client: Any, table: str) -> bool:
+    return bool(int(client.command(_THERE, {"t": table})))
 
 
-def _held(client: Any, database: str) -> str:
-    return str(client.command(f"{_HELD} FROM `{database}`.{PLACES}"))
+def _held(client: Any) -> str:
+    return str(client.command(f"{_HELD} FROM {PLACES}"))

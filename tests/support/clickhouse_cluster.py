@@ -61,7 +61,9 @@ class _Cluster(Engine):
         self.serving = tuple(range(REPLICAS))
         self.sessions: set[tuple[int, str]] = set()
         self.databases: set[str] = set()
-        self.missing: dict[tuple[str, int], list[tuple[int, list[str]]]] = {}  # (table, replica): (where from, parts)
+        self.missing: dict[
+            tuple[str, str, int], list[tuple[int, list[str]]]
+        ] = {}  # (database, table, replica): (from, parts)
         self.fed_by: dict[str, set[str]] = {}  # table to those that a materialized view fills it from
         self.moves = self.absent = 0
         self.heard: list[dict[str, Any]] = []
@@ -160,7 +162,7 @@ class _Cluster(Engine):
             if distance < quorum:
                 self._copy(database, table, (here, parts), other)
             else:
-                self.missing.setdefault((table, other), []).append((here, parts))
+                self.missing.setdefault((database, table, other), []).append((here, parts))
         return answer
 
     def _parts(self, database: str, table: str, replica: int) -> set[str]:
@@ -170,7 +172,7 @@ class _Cluster(Engine):
     def _pull(self, database: str, table: str, replica: int) -> None:
         """What the replica lacks of a table, and of those whose inserts fill it."""
         for source in sorted({table, *self.fed_by.get(table, ())}):
-            for entry in self.missing.pop((source, replica), []):
+            for entry in self.missing.pop((database, source, replica), []):
                 self._copy(database, source, entry, replica)
 
     def _copy(self, database: str, table: str, entry: tuple[int, list[str]], replica: int) -> None:

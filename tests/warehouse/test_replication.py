@@ -23,6 +23,12 @@ OURS = [
 ]
 
 
+def test_each_shard_has_a_database_of_its_own() -> None:
+    """What is said to one, a mutation above all, is not said to the others."""
+    assert "'/clickhouse/databases/shop/{shard}'" in database_of("shop", "main", sharded=True)
+    assert "'/clickhouse/databases/shop'" in database_of("shop", "main")
+
+
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda text: " ".join(text.split()[:7]))
 def test_only_the_engine_of_a_table_changes(statement: str) -> None:
     """Every other word is the same, and every engine of a table that has one is another."""

@@ -30,8 +30,9 @@ from pipeline.sink.device_days import DeviceDays
 from pipeline.sink.figures import Figures
 from pipeline.sink.sink import Sink
 from pipeline.times import iso
+from pipeline.warehouse.address import Server
 from pipeline.warehouse.client import TABLES, Warehouse, open_warehouse
-from pipeline.warehouse.errors import RowsRefused, WarehouseRefused
+from pipeline.warehouse.errors import RowsRefused, WarehouseRefused, WarehouseUnavailable
 from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.opening import open_store, sharded
 from pipeline.warehouse.placement import (
@@ -51,6 +52,8 @@ from pipeline.warehouse.shards import ShardedWarehouse
 from tests.audit.stitched_world import questions_to
 from tests.report.reported_world import FORGOTTEN, PARTED, Reported, fill
 from tests.support.actions import action, at, link, ndjson
+from tests.support.clickhouse_cluster import CLUSTER as REPLICATED
+from tests.support.clickhouse_cluster import REPLICAS, Replicas, start_cluster
 from tests.support.clickhouse_front import Front
 from tests.support.clickhouse_shards import SHARDS, migrated, opened, route, servers, start_shards
 from tests.support.fake_log import FakeLog
@@ -89,6 +92,21 @@ def shards(engine: Front) -> Iterator[ShardedWarehouse]:
     """Migrated; a test uses a workspace of its own."""
     with migrated(engine, "w") as warehouse:
         yield warehouse
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    """Two shards, each of three replicas that lag behind one another for ever."""
+    cluster = start_cluster(tmp_path_factory.mktemp("fleet"))
+    for shard in _shards_of(cluster).shards:
+        migrate(shard)
+    yield cluster
+    cluster.stop()
+
+
+def _shards_of(cluster: Replicas) -> ShardedWarehouse:
+    named = [Server("127.0.0.1", cluster.port, "default", False, f"fleet_{number}") for number in range(2)]
+    return sharded(named, route("fleet"), cluster=REPLICATED)
 
 
 @pytest.fixture(scope="module")
@@ -334,7 +352,6 @@ async def test_whoever_is_forgotten_is_on_no_shard_any_more(shards: ShardedWareh
     erasure.insert("suppressions", suppressed(erasure, made, gone))
     logins = erasure.logins()
     erased = erase(erasure, gone, logins)
-    erasure.purge()
     erasure.finish()
 
     assert gone.users == {"alice", "alicia"}
@@ -349,6 +366,45 @@ async def test_whoever_is_forgotten_is_on_no_shard_any_more(shards: ShardedWareh
         assert len(_rows(shard, "SELECT DISTINCT hash FROM suppressions WHERE workspace = 'gone'")) > 6
     seen = shards.query("SELECT event_id FROM actions WHERE workspace = 'gone' ORDER BY 1").rows
     assert seen == [[f"robert {n}"] for n in range(6)]
+
+
+async def test_shards_of_replicas_are_filled_and_forget_on_every_one(fleet: Replicas) -> None:
+    """Sinks whose connections are other replicas' each, and a person whose devices are on both shards."""
+    log = FakeLog(1)
+    rows = [
+        action(f"{user}{n}", n, device=f"{user}{n}", user=user, workspace="shop")
+        for user in ("ann", "bob")
+        for n in range(6)
+    ]
+    await log.append([record(*rows), _statement(1, "ann", "anna", "shop"), _letter("fleet", "shop")])
+    await log.append([record(*(link(0, 9, version=5, device=f"bob{n}", user="bob") for n in range(6)))])
+    await Sink(log, _shards_of(fleet)).flush_once()
+    erasure = Erasure(_shards_of(fleet))
+    gone = find(erasure, Request("shop", user_id="anna"), bytes(32), iso(END_MS))
+    erased = erase(erasure, gone, erasure.logins())
+    erasure.purge()
+    erasure.finish()
+
+    assert (gone.users, erased["action_log"]) == ({"ann", "anna"}, 6)
+    for replica in range(REPLICAS):
+        fleet.serve_from(replica)
+        left = [_rows(shard, "SELECT event_id FROM action_log") for shard in _shards_of(fleet).shards]
+        assert all(left)
+        assert sorted(event for part in left for (event,) in part) == [f"bob{n}" for n in range(6)]
+        for shard in _shards_of(fleet).shards:
+            assert _rows(shard, "SELECT * FROM person_merges") == []
+
+
+async def test_a_replica_that_is_away_of_any_shard_keeps_an_erasure_from_beginning(fleet: Replicas) -> None:
+    """On no shard has anything been done."""
+    fleet.away(1)
+    fleet.said()
+    try:
+        with pytest.raises(WarehouseUnavailable, match="2 of 3"):
+            Erasure(_shards_of(fleet)).find("shop", "bob", user_person("shop", "bob"))
+    finally:
+        fleet.away(0)
+    assert {one["sql"].split()[0] for one in fleet.said()} == {"SELECT", "SYSTEM"}
 
 
 def test_restitching_is_each_shards_own(shards: ShardedWarehouse) -> None:
