@@ -24,18 +24,21 @@ from tests.support.clickhouse_front import Front, start_front
 SHARDS = 3
 CLUSTER = "three"
 _REPLICA = "<shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard>"
+_LISTENING = "<shard><replica><host>127.0.0.1</host><port>{port}</port></replica></shard>"
 _CONFIG = f"""
 <clickhouse>
   <tcp_port>9000</tcp_port>
-  <remote_servers><{CLUSTER}>{_REPLICA * SHARDS}</{CLUSTER}><one>{_REPLICA}</one></remote_servers>
+  <remote_servers>
+    <{CLUSTER}>{_REPLICA * SHARDS}</{CLUSTER}><one>{_REPLICA}</one><wire>{_LISTENING * SHARDS}</wire>
+  </remote_servers>
 </clickhouse>
 """
 
 
-def start_shards(folder: Path) -> Front:
-    """An engine that takes itself for each of three servers."""
+def start_shards(folder: Path, wire: int) -> Front:
+    """An engine that takes itself for each of three servers; in the cluster `wire` all of them are behind that port."""
     config = folder / "three.xml"
-    config.write_text(_CONFIG)
+    config.write_text(_CONFIG.format(port=wire))
     return start_front(f"{folder / 'data'}?config-file={config}")
 
 

@@ -23,6 +23,7 @@ from pipeline.privacy.forget import certificate as certified
 from pipeline.report import asking
 from pipeline.report.catalogue import REPORTS
 from pipeline.report.parameters import Problem
+from pipeline.report.reports import Question, question
 from pipeline.report.segments.compile import compiled, compiled_step
 from pipeline.report.segments.condition import Condition
 from pipeline.restitching import restitch
@@ -31,8 +32,9 @@ from pipeline.sink.figures import Figures
 from pipeline.sink.sink import Sink
 from pipeline.times import iso
 from pipeline.warehouse.address import Server
-from pipeline.warehouse.client import TABLES, Warehouse, open_warehouse
+from pipeline.warehouse.client import DICTIONARIES, TABLES, Warehouse, open_warehouse
 from pipeline.warehouse.errors import RowsRefused, WarehouseRefused, WarehouseUnavailable
+from pipeline.warehouse.handles import Handles
 from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.opening import open_store, sharded
 from pipeline.warehouse.placement import (
@@ -46,6 +48,7 @@ from pipeline.warehouse.placement import (
     shard_of,
 )
 from pipeline.warehouse.port import Store
+from pipeline.warehouse.reading import OVER_ALL, distributed, statements, with_dictionaries_of
 from pipeline.warehouse.retention import set_retention
 from pipeline.warehouse.shard_erasure import Erasure
 from pipeline.warehouse.shards import ShardedWarehouse
@@ -56,6 +59,7 @@ from tests.support.clickhouse_cluster import CLUSTER as REPLICATED
 from tests.support.clickhouse_cluster import REPLICAS, Replicas, start_cluster
 from tests.support.clickhouse_front import Front
 from tests.support.clickhouse_shards import SHARDS, migrated, opened, route, servers, start_shards
+from tests.support.clickhouse_wire import Wire
 from tests.support.fake_log import FakeLog
 from tests.support.faulty_warehouse import Crash, FaultyWarehouse
 from tests.support.generator import END_MS, Shape
@@ -80,9 +84,17 @@ World = tuple[Warehouse, ShardedWarehouse, Reported]
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+def wire() -> Iterator[Wire]:
+    """Three servers that only listen."""
+    wire = Wire()
+    yield wire
+    wire.close()
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory, wire: Wire) -> Iterator[Front]:
     """Takes itself for three servers."""
-    front = start_shards(tmp_path_factory.mktemp("shards"))
+    front = start_shards(tmp_path_factory.mktemp("shards"), wire.port)
     yield front
     front.stop()
 
@@ -164,6 +176,35 @@ def _on_most_shards(shards: ShardedWarehouse, workspace: str) -> str:
     most = max(sorted(set(seen)), key=seen.count)
     assert seen.count(most) == SHARDS
     return most
+
+
+def test_what_a_shard_is_asked_it_can_answer(engine: Front, shards: ShardedWarehouse, wire: Wire) -> None:
+    """Every report's question to another server, as it goes over the wire, is right SQL there, whatever database its
+    connection is in; but where sets and values are sent along that were asked for before."""
+    asking_all = Warehouse(Handles(Server("127.0.0.1", engine.port, "default", False, "w_wire")), OVER_ALL)
+    asking_all.create_database()
+    for statement in statements("w_0", distributed("wire", "w_0")):
+        asking_all.command(statement)
+    elsewhere = open_warehouse(engine.database_url("default"))
+    person = user_person(PARTED, "user1")
+    told = {"workspace": PARTED, "person": person, "persons": [person], "limit": 100, **PERIOD}
+    told |= {"user_person": person, "search": "user"}
+    understood = 0
+    for name in sorted(REPORTS):
+        wire.heard.clear()
+        steps = [one for one in [compiled_step(STEPS[0], 0)] if isinstance(one, Condition)] if name == "funnel" else []
+        asked = question(name, told, steps=steps)
+        assert isinstance(asked, Question)
+        asking_all.query(with_dictionaries_of("w_0", asked.sql, DICTIONARIES), asked.parameters)
+        assert wire.heard or name == "aliases", name
+        for text in set(wire.heard):
+            try:
+                elsewhere.query(text)
+                understood += 1
+            except WarehouseRefused as refused:
+                assert re.search(r"_data_\d|Scalar `", str(refused)), (name, text)
+
+    assert understood > len(REPORTS)
 
 
 def test_every_question_of_our_own_is_answered_as_by_one_warehouse(worlds: World) -> None:
