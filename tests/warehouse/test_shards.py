@@ -380,16 +380,16 @@ async def test_whoever_is_forgotten_is_on_no_shard_any_more(shards: ShardedWareh
     log = FakeLog(1)
     rows = [
         action(f"{user} {n}", n, device=f"{device}{n}", user=user, workspace=workspace, traits={"name": user})
-        for user, device in (("alicia", "hers"), ("alice", "both"), ("robert", "both"))
+        for user, device in (("zeldina", "hers"), ("zelda", "both"), ("robert", "both"))
         for n in range(6)
     ]
-    await log.append([record(*rows), _statement(1, "alice", "alicia", workspace), _letter("hers", workspace)])
+    await log.append([record(*rows), _statement(1, "zelda", "zeldina", workspace), _letter("hers", workspace)])
     await Sink(log, shards).flush_once()
     lost = shards.shards[0]
     for table in ("person_merges", "merge_components"):
         lost.command(f"ALTER TABLE {table} DELETE WHERE workspace = '{workspace}' SETTINGS mutations_sync = 2")
 
-    request, erasure = Request(workspace, user_id="alice"), Erasure(shards)
+    request, erasure = Request(workspace, user_id="zelda"), Erasure(shards)
     made = certified(key, request, iso(END_MS))
     gone = find(erasure, request, key, iso(END_MS))
     erasure.insert("suppressions", suppressed(erasure, made, gone))
@@ -397,14 +397,14 @@ async def test_whoever_is_forgotten_is_on_no_shard_any_more(shards: ShardedWareh
     erased = erase(erasure, gone, logins)
     erasure.finish()
 
-    assert gone.users == {"alice", "alicia"}
+    assert gone.users == {"zelda", "zeldina"}
     assert gone.devices == {f"hers{n}" for n in range(6)}
     assert len(logins) == 6
     assert (erased["action_log"], erased["alias_statements"]) == (12, 1)
     assert len({shard_of(workspace, f"d:hers{n}", SHARDS) for n in range(6)}) == SHARDS
     for shard in shards.shards:
         for table in sorted(BY_DEVICE | EVERYWHERE):
-            assert _rows(shard, f"SELECT * FROM {table} WHERE toString(tuple(*)) LIKE '%alic%'") == [], table
+            assert _rows(shard, f"SELECT * FROM {table} WHERE toString(tuple(*)) LIKE '%zeld%'") == [], table
         assert _rows(shard, "SELECT name FROM system.tables WHERE name LIKE 'erasing_%'") == []
         assert len(_rows(shard, "SELECT DISTINCT hash FROM suppressions WHERE workspace = 'gone'")) > 6
     seen = shards.query("SELECT event_id FROM actions WHERE workspace = 'gone' ORDER BY 1").rows
