@@ -31,6 +31,8 @@ _RANKS = {
 
 
 _FOUND = "{found:Array(UUID)}"
+# Of which persons a question is that has found out first who they are.
+_FEW = {"persons": "page.1", "persons_found": _FOUND, "known": "{persons:Array(UUID)}"}
 
 
 class Question(Struct, frozen=True):
@@ -120,7 +122,9 @@ def _put_together(
     sql = sql.replace("$counted", sql_text("reports/counted").rstrip()).replace("$segment", segment.sql)
     sql = sql.replace("$newest", sql_text("reports/newest_devices").rstrip() if newest else "true")
     sql = sql.replace("$known_rows", sql_text(f"reports/known_rows{'_of_one' * ('members' in asked)}").rstrip())
-    sql = sql.replace("$theirs", sql_text("reports/theirs").rstrip())
+    for piece in ("theirs", "few_rows", "few_devices"):
+        sql = sql.replace(f"${piece}", sql_text(f"reports/{piece}").rstrip())
+    sql = sql.replace("$few", _FEW.get("persons_found" if few else report.name, ""))
     sql = sql.replace("$steps", f"[{', '.join(step.sql for step in steps)}]")
     parameters = dict(asked)
     for condition in (segment, *steps):

@@ -57,6 +57,8 @@ def test_every_question_is_a_file_that_begins_with_it() -> None:
     folder = ROOT / "pipeline" / "warehouse" / "sql" / "reports"
     pieces = {"counted", "figures", "found", "named", "persons_found", "searched", "spans", "sums", "theirs"}
     pieces |= {
+        "few_devices",
+        "few_rows",
         "newest",
         "newest_devices",
         "newest_persons",

@@ -5,16 +5,6 @@
         user_id, ts, event_id, device, site_id, traits, traits_once
     FROM action_log FINAL
     PREWHERE workspace = {workspace:String}
-      AND device IN
-      (
-          SELECT device
-          FROM person_devices
-          WHERE workspace = {workspace:String} AND person_id IN
-          (
-              SELECT arrayJoin({persons:Array(UUID)})
-              UNION ALL
-              SELECT person_id FROM merged_persons WHERE canonical_id IN (SELECT arrayJoin({persons:Array(UUID)}))
-          )
-      )
+      AND device IN $few_devices
     WHERE NOT stub
 )

@@ -21,29 +21,7 @@ $found
 SELECT
     $figures,
     transform(person_id, page.1, page.2, 0)              AS rank
-FROM
-(
-    SELECT
-        dictGetOrDefault('canonical_persons', 'canonical_id', action_log.person_id, action_log.person_id) AS person_id,
-        device_key, ts, attribution, device_type, revenue
-    FROM action_log FINAL
-    PREWHERE workspace = {workspace:String}
-      AND device IN
-      (
-          SELECT device
-          FROM person_devices
-          WHERE workspace = {workspace:String} AND person_id IN
-          (
-              SELECT arrayJoin(page).1
-              UNION ALL
-              SELECT person_id FROM merged_persons WHERE canonical_id IN (SELECT arrayJoin(page).1)
-          )
-      )
-      AND day BETWEEN toDate({since:DateTime64(3, 'UTC')}) - 7 AND toDate({until:DateTime64(3, 'UTC')}) + 7
-    WHERE NOT stub
-      AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')}
-      AND (NOT bot OR {bots:Bool})
-)
-WHERE person_id IN (SELECT arrayJoin(page).1)
+FROM $few_rows
+WHERE person_id IN (SELECT arrayJoin($few))
 GROUP BY person_id
 ORDER BY rank DESC, person_id
