@@ -1,7 +1,6 @@
 """Hits through the real stitcher and the real sink into a warehouse, in one process; it must not know what is right."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -10,7 +9,6 @@ from pipeline.identity.policy import Policy
 from pipeline.identity.stitcher import Key
 from pipeline.log.port import HITS, Record
 from pipeline.model import HIT_SCHEMA, Hit
-from pipeline.questions import QuestionRefused, Questions, answer
 from pipeline.sink.sink import Sink
 from pipeline.stitch.partition import Partition
 from pipeline.times import ms_of
@@ -18,18 +16,6 @@ from pipeline.warehouse.port import Store
 from tests.support.fake_log import FakeLog
 
 _HEADERS = {"schema": HIT_SCHEMA, "count": ""}
-
-
-def questions_to(warehouse: Store) -> Questions:
-    """As commands ask: within the limits, and read only."""
-
-    def ask(sql: str, parameters: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
-        reply = answer(warehouse, sql, parameters)
-        if "error" in reply:
-            raise QuestionRefused(str(reply["error"]))
-        return list(reply["columns"]), list(reply["rows"])
-
-    return ask
 
 
 async def stitch_into(warehouse: Store, hits: Sequence[Hit], policy: Policy, size: int = 20) -> None:

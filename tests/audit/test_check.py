@@ -15,9 +15,10 @@ from pipeline.identity.ids import device_of, legal_id, reference_person
 from pipeline.identity.policy import Policy
 from pipeline.limits import BUCKET_MS, DAY_MS
 from pipeline.model import Hit
+from pipeline.questions import to
 from pipeline.times import day, iso
 from pipeline.warehouse.client import Warehouse
-from tests.audit.stitched_world import questions_to, stitch_into
+from tests.audit.stitched_world import stitch_into
 from tests.support.actions import action, ndjson
 from tests.support.generator import Shape, world
 from tests.support.oracle import oracle
@@ -43,7 +44,7 @@ async def test_streaming_equals_the_audit(warehouse: Warehouse, name: str, seed:
     hits = world(seed, shape).hits
     await stitch_into(warehouse, [sent.hit() for sent in hits], policy)
 
-    found = check(questions_to(warehouse), AuditPolicy(policy))
+    found = check(to(warehouse), AuditPolicy(policy))
 
     assert found == Checked(rows=len({sent.key for sent in hits}))
 
@@ -52,7 +53,7 @@ async def test_pages_of_any_size_add_up(warehouse: Warehouse) -> None:
     """No device is missing or twice, in this process and on a server."""
     hits = world(3, Shape(hits=200, devices=6, workspaces=2)).hits
     await stitch_into(warehouse, [sent.hit() for sent in hits], Policy())
-    ask, policy = questions_to(warehouse), AuditPolicy(Policy())
+    ask, policy = to(warehouse), AuditPolicy(Policy())
     rows = len({sent.key for sent in hits})
 
     assert [check(ask, policy, page_rows=size).rows for size in (1_000_000, 40, 1)] == [rows] * 3
@@ -77,7 +78,7 @@ async def test_the_worked_cases(warehouse: Warehouse) -> None:
     ).rows
 
     assert expected == {(CASES[int(case[4:])]["name"], event): (person, how) for case, event, person, how in rows}
-    assert check(questions_to(warehouse), AuditPolicy(Policy())) == Checked(rows=len(expected))
+    assert check(to(warehouse), AuditPolicy(Policy())) == Checked(rows=len(expected))
 
 
 def _hit(workspace: str, hit: dict[str, Any]) -> Hit:
@@ -105,7 +106,7 @@ async def test_a_row_with_the_wrong_person_is_found_and_named(warehouse: Warehou
     ]
     warehouse.insert_rows("action_log", ndjson(*rows, action("three", 2)))
 
-    found = check(questions_to(warehouse), AuditPolicy(Policy()))
+    found = check(to(warehouse), AuditPolicy(Policy()))
 
     assert (found.rows, found.differing, found.late_differing) == (3, 2, 0)
     nobody = reference_person("shop", "device:phone")
@@ -122,7 +123,7 @@ async def test_a_fact_that_was_taken_away_or_put_there_is_found(warehouse: Wareh
     """The rows it explains differ."""
     hits = world(5, Shape(hits=600, devices=10)).hits
     await stitch_into(warehouse, [sent.hit() for sent in hits], Policy())
-    ask, policy = questions_to(warehouse), AuditPolicy(Policy())
+    ask, policy = to(warehouse), AuditPolicy(Policy())
     assert check(ask, policy).differing == 0
 
     warehouse.command("CREATE TABLE kept AS identity_facts")
@@ -148,7 +149,7 @@ async def test_rows_that_came_too_late_are_listed_apart(warehouse: Warehouse) ->
     hits = sorted(prompt, key=lambda s: s.received_ms)
     await stitch_into(warehouse, [s.hit() for s in hits], policy)
 
-    found = check(questions_to(warehouse), AuditPolicy(policy))
+    found = check(to(warehouse), AuditPolicy(policy))
 
     assert (found.differing, found.examples) == (0, ())
     assert found.late > found.late_differing > 0
@@ -164,7 +165,7 @@ async def test_a_difference_that_links_are_about_to_mend_is_none(warehouse: Ware
     arrived = warehouse.query("SELECT toString(now64(3))").rows[0][0].replace(" ", "T") + "Z"
     fresh = [msgspec.structs.replace(hit, received_at=arrived) for hit in hits]
     warehouse.insert_rows("action_log", ndjson(*fresh))
-    ask, mended = questions_to(warehouse), threading.Event()
+    ask, mended = to(warehouse), threading.Event()
 
     def asked(sql: str, parameters: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
         reply = ask(sql, parameters)

@@ -12,9 +12,10 @@ from pipeline.identity.ids import device_of
 from pipeline.identity.policy import Policy
 from pipeline.limits import DAY_MS, HOUR_MS
 from pipeline.model import HitHead
+from pipeline.questions import to
 from pipeline.times import iso
 from pipeline.warehouse.client import Warehouse
-from tests.audit.stitched_world import questions_to, stitch_into
+from tests.audit.stitched_world import stitch_into
 from tests.support.generator import Sent, Shape, world
 from tests.support.oracle import Answer, RowKey, oracle
 
@@ -34,7 +35,7 @@ async def test_another_policy_is_what_the_oracle_makes_of_it(warehouse: Warehous
     """Rows by attribution, rows that move, devices and persons; the same in small pages as at once."""
     hits = world(21, SHAPE).hits
     await stitch_into(warehouse, [sent.hit() for sent in hits], Policy())
-    ask, now = questions_to(warehouse), oracle((sent.head() for sent in hits), Policy())
+    ask, now = to(warehouse), oracle((sent.head() for sent in hits), Policy())
 
     found = [effect(ask, AuditPolicy(policy)) for policy in POLICIES]
 
@@ -68,7 +69,7 @@ async def test_an_id_that_is_banned_is_as_if_it_had_never_been_sent(warehouse: W
     heads = [_without(sent.head(), banned) for sent in hits]
     then = oracle(heads, Policy())
 
-    found = effect(questions_to(warehouse), policy)
+    found = effect(to(warehouse), policy)
 
     assert found == _expected(now, {sent.key: then[_key(head)] for sent, head in zip(hits, heads, strict=True)})
     assert {change.before for change in found.changes} >= {"identified", "carried", "backfilled"}

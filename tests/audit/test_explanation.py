@@ -12,9 +12,10 @@ from pipeline.identity.ids import device_of, device_person, user_person
 from pipeline.identity.policy import Policy
 from pipeline.log.port import ALIASES, Append
 from pipeline.model import ALIAS_SCHEMA, Alias, Hit
+from pipeline.questions import to
 from pipeline.sink.sink import Sink
 from pipeline.warehouse.client import Warehouse
-from tests.audit.stitched_world import questions_to, stitch_into
+from tests.audit.stitched_world import stitch_into
 from tests.support.actions import at
 from tests.support.fake_log import FakeLog
 from tests.support.generator import Sent, Shape, world
@@ -123,7 +124,7 @@ async def test_every_rule_has_its_reason_and_its_login(warehouse: Warehouse) -> 
     ]
     await stitch_into(warehouse, hits, POLICY.numbers)
 
-    found = list(explain(questions_to(warehouse), POLICY, "page"))
+    found = list(explain(to(warehouse), POLICY, "page"))
     names = {f"story{number}": name for number, name in enumerate(STORIES)}
 
     assert {names[e.workspace]: (e.attribution, e.answer.rule, e.login.event_id if e.login else "") for e in found} == {
@@ -172,7 +173,7 @@ async def test_what_it_was_before_and_when_that_changed(warehouse: Warehouse) ->
     await stitch_into(warehouse, hits, Policy(), size=1)
     alice, nobody = user_person("shop", "alice"), device_person("shop", "phone")
 
-    (found,) = explain(questions_to(warehouse), AuditPolicy(Policy()), "page", "shop")
+    (found,) = explain(to(warehouse), AuditPolicy(Policy()), "page", "shop")
 
     assert (found.on_arrival.person_id, found.on_arrival.rule) == (nobody, "never")
     assert [(d.decided_at, d.person_id, d.user_id, d.attribution, d.event_id) for d in found.history] == [
@@ -196,7 +197,7 @@ async def test_the_aliases_that_joined_the_person(warehouse: Warehouse) -> None:
     await log.append([Append(ALIASES, 0, lines, {"schema": ALIAS_SCHEMA, "count": "3"})])
     await Sink(log, warehouse).flush_once()
 
-    (found,) = explain(questions_to(warehouse), AuditPolicy(Policy()), "page")
+    (found,) = explain(to(warehouse), AuditPolicy(Policy()), "page")
 
     assert found.stitched_person_id == user_person("shop", "alice")
     assert found.person_id == min(user_person("shop", "alice"), user_person("shop", "anna"))
@@ -218,7 +219,7 @@ async def test_a_row_that_the_facts_contradict_says_so(warehouse: Warehouse) -> 
         {"person": user_person("shop", "mallory")},
     )
 
-    (found,) = explain(questions_to(warehouse), AuditPolicy(Policy()), "page")
+    (found,) = explain(to(warehouse), AuditPolicy(Policy()), "page")
 
     assert not found.agrees
     assert "the facts say anonymous" in "\n".join(told.explanation(found))
@@ -229,7 +230,7 @@ async def test_texts_of_trackers_cannot_move_a_cursor(warehouse: Warehouse) -> N
     """Control characters in IDs and names are shown as what they are not."""
     evil = "\x1b[2J\u202eevil\n"
     await stitch_into(warehouse, [hit("page", 0, "al\x1bice", name=evil), hit(evil, 1)], Policy())
-    ask = questions_to(warehouse)
+    ask = to(warehouse)
 
     lines = [line for e in ("page", evil) for found in explain(ask, POLICY, e) for line in told.explanation(found)]
 
@@ -239,6 +240,6 @@ async def test_texts_of_trackers_cannot_move_a_cursor(warehouse: Warehouse) -> N
 
 def test_nothing_is_found_of_an_event_nobody_sent(reader: Warehouse) -> None:
     """No explanation rather than an empty one."""
-    found: list[Explanation] = list(explain(questions_to(reader), POLICY, "nope' OR 1=1 --"))
+    found: list[Explanation] = list(explain(to(reader), POLICY, "nope' OR 1=1 --"))
 
     assert found == []

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from pipeline.questions import Questions
+from pipeline.questions import Questions, to
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.migrate import migrate
-from tests.audit.stitched_world import questions_to
 from tests.report.reported_world import Reported, fill
 from tests.support.clickhouse_databases import chdb_path, databases, front, reader, warehouse, warehouse_url
 
@@ -27,4 +26,4 @@ async def stored(chdb_path: str) -> AsyncIterator[tuple[Warehouse, Reported]]:
 @pytest.fixture(scope="package")
 def reported(stored: tuple[Warehouse, Reported]) -> tuple[Questions, Reported]:
     """The same, and who answers for it."""
-    return questions_to(stored[0]), stored[1]
+    return to(stored[0]), stored[1]

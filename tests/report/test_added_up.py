@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.limits import CHANGED_DAYS_MAX, CHANGED_PARTS_MAX, DAY_MS
+from pipeline.questions import to
 from pipeline.report import added_up, asking
 from pipeline.report.reports import Question, question
 from pipeline.report.segments.compile import compiled
@@ -14,7 +15,6 @@ from pipeline.sink.device_days import DeviceDays
 from pipeline.sink.figures import Figures
 from pipeline.times import iso
 from pipeline.warehouse.client import Warehouse
-from tests.audit.stitched_world import questions_to
 from tests.report import oracle
 from tests.report.reported_world import WORKSPACES, Reported
 from tests.report.test_reports_equal import same
@@ -55,7 +55,7 @@ def _answer(warehouse: Warehouse, name: str, values: Mapping[str, Any]) -> list[
     asked = question(name, values, changed=[])
     assert isinstance(asked, Question)
     assert "device_days" in asked.sql
-    rows = asking.rows(questions_to(warehouse), name, values)
+    rows = asking.rows(to(warehouse), name, values)
     assert isinstance(rows, list)
     assert rows
     return [list(row.values()) for row in rows]

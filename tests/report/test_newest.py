@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.limits import DAY_MS
 from pipeline.model import Action
-from pipeline.questions import Questions
+from pipeline.questions import Questions, to
 from pipeline.report import newest
 from pipeline.report.catalogue import REPORTS
 from pipeline.report.reports import Question, question
@@ -18,7 +18,6 @@ from pipeline.report.segments.compile import compiled
 from pipeline.report.segments.condition import Condition
 from pipeline.times import iso
 from pipeline.warehouse.client import Warehouse
-from tests.audit.stitched_world import questions_to
 from tests.report.reported_world import FORGOTTEN, JOINED, PLAIN, Reported
 from tests.report.test_reports_equal import COMMON, Known
 from tests.support.actions import action, at, ndjson
@@ -97,7 +96,7 @@ def odd(stored: tuple[Warehouse, Reported]) -> Questions:
     """Actions whose older versions were at other times, or somebody else's; clocks wrong by days; a long visit."""
     warehouse, _ = stored
     warehouse.insert_rows("action_log", ndjson(*_odd(Random(5))))
-    return questions_to(warehouse)
+    return to(warehouse)
 
 
 def _odd(rng: Random) -> list[Action]:

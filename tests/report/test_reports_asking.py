@@ -9,6 +9,7 @@ import pytest
 from pipeline.identity.ids import user_person
 from pipeline.limits import MINUTE_MS
 from pipeline.model import Action
+from pipeline.questions import to
 from pipeline.report.asking import audience, find, known, rows
 from pipeline.report.catalogue import REPORTS
 from pipeline.report.parameters import Problem
@@ -17,7 +18,6 @@ from pipeline.report.segments.compile import compiled, compiled_step
 from pipeline.report.segments.condition import EVERYBODY, Condition
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.migrate import migrate
-from tests.audit.stitched_world import questions_to
 from tests.report import oracle
 from tests.report.reported_world import JOINED, PLAIN
 from tests.report.test_reports_equal import COMMON, Known, answered, counted, same
@@ -42,7 +42,7 @@ class Shown:
         conditions = [compiled_step(step, number) for number, step in enumerate(steps)]
         values = {"workspace": self._workspace, **NOON, **more}
         met = [one for one in conditions if isinstance(one, Condition)]
-        found = rows(questions_to(self._warehouse), name, values, steps=met)
+        found = rows(to(self._warehouse), name, values, steps=met)
         assert not isinstance(found, Problem), found
         return [list(row.values()) for row in found]
 

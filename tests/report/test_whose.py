@@ -7,12 +7,11 @@ import pytest
 
 from pipeline.identity.ids import user_person
 from pipeline.limits import DEVICES_ASKED_MAX
-from pipeline.questions import Questions
+from pipeline.questions import Questions, to
 from pipeline.report.asking import rows
 from pipeline.report.catalogue import REPORTS
 from pipeline.report.whose import Whose, whose
 from pipeline.warehouse.client import DICTIONARIES, Warehouse
-from tests.audit.stitched_world import questions_to
 from tests.report import oracle
 from tests.report.reported_world import JOINED, PARTED, Reported
 from tests.report.test_reports_equal import EVER, Known, answered
@@ -81,7 +80,7 @@ def test_who_somebody_is_and_where(reported: Known) -> None:
 def test_devices_without_number_or_with_odd_names_are_all_looked_at(stored: tuple[Warehouse, Reported]) -> None:
     """More than travel in an address; and names that SQL, addresses or lists could take for something else."""
     warehouse, _ = stored
-    ask = questions_to(warehouse)
+    ask = to(warehouse)
     odd = ["a'b", 'a"b', "a\\", "a,b", "[x]", "a\tb", "a\nb", "ä&b=c%20+", "{d:String}", "\\'", "NULL"]
     for workspace, names in (("whose", [f"d{n}" for n in range(DEVICES_ASKED_MAX + 1)]), ("odd names", odd)):
         made = [action(f"e{n}", n, user="alice", device=name, workspace=workspace) for n, name in enumerate(names)]
@@ -95,7 +94,7 @@ def test_devices_without_number_or_with_odd_names_are_all_looked_at(stored: tupl
 def test_who_is_joined_meanwhile_is_somebody_else_until_asked_anew(stored: tuple[Warehouse, Reported]) -> None:
     """Every report of a page is about the person who was told, in whatever moment of it an alias comes."""
     warehouse, _ = stored
-    ask = questions_to(warehouse)
+    ask = to(warehouse)
     persons = sorted((user_person("meanwhile", user), user) for user in ("ann", "bea"))
     (first, name), (second, other) = persons
     warehouse.insert_rows(

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from pipeline.identity.policy import Policy
+from pipeline.questions import to
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.migrate import migrate
-from tests.audit.stitched_world import questions_to, stitch_into
+from tests.audit.stitched_world import stitch_into
 from tests.support.clickhouse_front import start_front
 from tests.support.scenarios import END_MS, hits, scenario
 
@@ -97,7 +98,7 @@ def test_sqlalchemy(server: str, warehouse: Warehouse) -> None:
 def test_every_panel_asks_something_that_has_an_answer(panel: dict[str, Any], warehouse: Warehouse) -> None:
     """Read only and within the limits of a report; where there is data, there is an answer."""
     (target,) = panel["targets"]
-    columns, rows = questions_to(warehouse)(_as_sent(target["rawSql"]), {})
+    columns, rows = to(warehouse)(_as_sent(target["rawSql"]), {})
 
     assert columns
     assert (rows or panel["title"] in {"Dead letters", "Where persons come from"}) and panel["description"]
@@ -118,7 +119,7 @@ def test_the_choice_of_workspaces(warehouse: Warehouse) -> None:
     """Is what is there."""
     (sql,) = [v["query"] for v in DASHBOARD["templating"]["list"] if v["name"] == "workspace"]
 
-    assert [["shop"]] == questions_to(warehouse)(sql, {})[1]
+    assert [["shop"]] == to(warehouse)(sql, {})[1]
 
 
 def _as_sent(sql: str) -> str:

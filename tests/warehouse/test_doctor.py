@@ -24,11 +24,11 @@ from pipeline.limits import (
     USERS_PER_DEVICE_MAX,
 )
 from pipeline.model import Alias, Hit
-from pipeline.questions import QuestionRefused
+from pipeline.questions import QuestionRefused, to
 from pipeline.suspects import GUARDS, LISTED_MAX, Found, Numbers, found
 from pipeline.times import iso, ms_of
 from pipeline.warehouse.client import Warehouse
-from tests.audit.stitched_world import questions_to, stitch_into
+from tests.audit.stitched_world import stitch_into
 from tests.protocols.build import counted, matomo, native, only, sites
 from tests.support.actions import NOON, action, ndjson
 from tests.support.generator import Shape, world
@@ -61,7 +61,7 @@ def fill(
 
 def listed(warehouse: Warehouse, **numbers: Any) -> dict[tuple[str, str], int]:
     """(guard, ID) to count, as the command asks, hence within its limits: 10 s, 10,000 rows, 2 GiB."""
-    guards = list(found(questions_to(warehouse), Numbers(**numbers)))
+    guards = list(found(to(warehouse), Numbers(**numbers)))
     assert [guard.unanswered for guard in guards] == [""] * len(GUARDS)
     return {(guard.guard, suspect.id): suspect.count for guard in guards for suspect in guard.worst}
 
@@ -116,7 +116,7 @@ def test_devices_of_several_users_and_which_of_them_is_a_kiosk(warehouse: Wareho
 
     assert listed(warehouse) == {("shared_device", "tablet"): 2, ("shared_device", "kiosk"): 6}
     assert warehouse.query(told).rows == [["tablet", "2 users"], ["kiosk", "6 users: a kiosk"]]
-    two = list(found(questions_to(warehouse), Numbers(users_per_device_max=1)))
+    two = list(found(to(warehouse), Numbers(users_per_device_max=1)))
     assert all(s.what.endswith("kiosk") for guard in two for s in guard.worst)
     assert listed(warehouse, lookback_ms=LOOKBACK_MS + DAY_MS)["shared_device", "sold"] == 2
 
@@ -280,7 +280,7 @@ def test_the_view_has_the_command_s_numbers(warehouse: Warehouse) -> None:
 def test_a_guard_that_cannot_answer_keeps_no_other_back(warehouse: Warehouse) -> None:
     """And says why."""
     fill(warehouse, 2, "'tablet'", "concat('u', toString(number))")
-    questions = questions_to(warehouse)
+    questions = to(warehouse)
 
     def ask(sql: str, parameters: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
         if parameters["guard"] == "id_everywhere":

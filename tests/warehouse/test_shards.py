@@ -20,6 +20,7 @@ from pipeline.log.port import ALIASES, DEAD_LETTERS, Append
 from pipeline.model import ALIAS_SCHEMA, DEAD_LETTER_SCHEMA, Alias
 from pipeline.privacy.forget import Request, erase, find, suppressed
 from pipeline.privacy.forget import certificate as certified
+from pipeline.questions import to
 from pipeline.report import asking
 from pipeline.report.catalogue import REPORTS
 from pipeline.report.parameters import Problem
@@ -52,7 +53,6 @@ from pipeline.warehouse.reading import OVER_ALL, distributed, statements, with_d
 from pipeline.warehouse.retention import set_retention
 from pipeline.warehouse.shard_erasure import Erasure
 from pipeline.warehouse.shards import ShardedWarehouse
-from tests.audit.stitched_world import questions_to
 from tests.report.reported_world import FORGOTTEN, PARTED, Reported, fill
 from tests.support.actions import action, at, link, ndjson
 from tests.support.clickhouse_cluster import CLUSTER as REPLICATED
@@ -159,7 +159,7 @@ def _answers(warehouse: Store, name: str, values: Mapping[str, Any], segment: st
     steps = [compiled_step(step, number) for number, step in enumerate(STEPS)] if name == "funnel" else []
     assert isinstance(condition, Condition)
     known = [step for step in steps if isinstance(step, Condition)]
-    rows = asking.rows(questions_to(warehouse), name, values, condition, known)
+    rows = asking.rows(to(warehouse), name, values, condition, known)
     assert not isinstance(rows, Problem), rows
     return [[_plain(value) for value in row.values()] for row in rows]
 
@@ -227,8 +227,8 @@ def test_every_question_of_our_own_is_answered_as_by_one_warehouse(worlds: World
         answered += bool(expected)
 
     assert answered > 20
-    found = check(questions_to(shards), AuditPolicy(Policy()), FORGOTTEN)
-    assert found == check(questions_to(whole), AuditPolicy(Policy()), FORGOTTEN)
+    found = check(to(shards), AuditPolicy(Policy()), FORGOTTEN)
+    assert found == check(to(whole), AuditPolicy(Policy()), FORGOTTEN)
     assert found.rows > 100
 
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from pipeline.audit.policy import AuditPolicy
 from pipeline.identity.policy import Policy
 from pipeline.model import Hit
-from pipeline.questions import QuestionRefused, Questions
+from pipeline.questions import QuestionRefused, Questions, to
 from pipeline.report.saved import Saved
 from pipeline.report.web.access import Grants
 from pipeline.report.web.app import ReportApp
@@ -22,7 +22,7 @@ from pipeline.report.web.pages.page import Asked
 from pipeline.settings import load_settings
 from pipeline.warehouse.client import Warehouse, open_warehouse
 from pipeline.warehouse.migrate import migrate
-from tests.audit.stitched_world import questions_to, stitch_into
+from tests.audit.stitched_world import stitch_into
 from tests.report.web.seeded import SHOP, crowd, mara, shoppers, sites
 from tests.support.generator import END_MS
 
@@ -60,7 +60,7 @@ async def seen(chdb_path: str, tmp_path_factory: object) -> AsyncIterator[Seen]:
     def keep(named: Saved) -> None:
         warehouse.insert_rows("segments", msgspec.json.encode(named))
 
-    ask = questions_to(warehouse)
+    ask = to(warehouse)
     app = ReportApp(settings, ask, Grants(()), keep)
     client = TestClient(app, "http://localhost", client=("127.0.0.1", 4711), follow_redirects=False)
     yield Seen(client, ask, warehouse, hits)
